@@ -1,0 +1,507 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// WhatsAppChannel is a WhatsApp support line: one phone number of a WhatsApp Business Account whose customers'
+// messages become tickets in the target group, and whose agents' replies become WhatsApp messages.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=whatsappchannels,singular=whatsappchannel,shortName=wac,categories=whatsapp,scope=Namespaced
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether customers' messages arrive as tickets and replies go out"
+// +kubebuilder:printcolumn:name="Phone",type=string,JSONPath=`.status.phoneNumber.displayPhoneNumber`,description="The phone number as Meta writes it"
+// +kubebuilder:printcolumn:name="Group",type=string,JSONPath=`.spec.targetGroup`,description="The helpdesk group that gets the tickets"
+// +kubebuilder:printcolumn:name="Callback URL",type=string,JSONPath=`.status.callbackURL`,description="The URL that Meta calls"
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`,description="Time since the channel was created"
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="Why the channel is ready or not, in one word"
+// +kubebuilder:printcolumn:name="Name",type=string,priority=1,JSONPath=`.status.phoneNumber.verifiedName`,description="The business name that customers see"
+// +kubebuilder:printcolumn:name="Quality",type=string,priority=1,JSONPath=`.status.phoneNumber.qualityRating`,description="Meta's quality rating of the phone number"
+// +kubebuilder:printcolumn:name="Last Message",type=date,priority=1,JSONPath=`.status.receiver.lastMessageTime`,description="When a customer's message last arrived"
+// +kubebuilder:printcolumn:name="Backlog",type=integer,priority=1,JSONPath=`.status.receiver.backlog`,description="Webhooks that are stored but not processed yet"
+// +kubebuilder:selectablefield:JSONPath=`.spec.businessAccountID`
+// +kubebuilder:selectablefield:JSONPath=`.spec.targetGroup`
+// +kubebuilder:selectablefield:JSONPath=`.status.phoneNumber.id`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 48",message="metadata.name must have at most 48 characters, because it becomes the name of a Service and part of the callback URL"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must start with a lower-case letter, end with a letter or digit, and hold only lower-case letters, digits and '-', because it becomes the name of a Service"
+type WhatsAppChannel struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
+
+	// spec is the support line that is wanted.
+	// +required
+	Spec WhatsAppChannelSpec `json:"spec,omitempty,omitzero"`
+
+	// status is what the operator has found and done.
+	// +kubebuilder:default={"observedGeneration":-1}
+	// +optional
+	Status WhatsAppChannelStatus `json:"status,omitempty,omitzero"`
+}
+
+// WhatsAppChannelList is a list of WhatsAppChannels.
+//
+// +kubebuilder:object:root=true
+type WhatsAppChannelList struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard list metadata.
+	// +optional
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	// items are the channels.
+	Items []WhatsAppChannel `json:"items"`
+}
+
+// WhatsAppChannelSpec is the support line that is wanted.
+//
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.phoneNumber) || (has(self.phoneNumber) && self.phoneNumber.findAll('[0-9]') == oldSelf.phoneNumber.findAll('[0-9]'))",message="phoneNumber cannot change to another number once it is set, because tickets and stored messages belong to the number; create another WhatsAppChannel for another number",fieldPath=".phoneNumber",reason=FieldValueForbidden
+type WhatsAppChannelSpec struct {
+	// businessAccountID is the ID of the WhatsApp Business Account (WABA) that owns the phone number, as WhatsApp
+	// Manager shows it. It cannot be changed.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+$')",message="businessAccountID must be the account's number, digits only and in quotes"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="businessAccountID cannot be changed, because tickets and stored messages belong to the account; create another WhatsAppChannel for another account",reason=FieldValueForbidden
+	// +required
+	BusinessAccountID string `json:"businessAccountID,omitempty"`
+
+	// accessTokenSecretRef names the access token of a system user with the permissions whatsapp_business_management
+	// and whatsapp_business_messaging.
+	// +required
+	AccessTokenSecretRef SecretKeyReference `json:"accessTokenSecretRef,omitempty,omitzero"`
+
+	// appSecretSecretRef names the app secret of the app that the access token belongs to. Meta signs webhooks with it.
+	// +required
+	AppSecretSecretRef SecretKeyReference `json:"appSecretSecretRef,omitempty,omitzero"`
+
+	// phoneNumber is the number of this channel, in international format and any writing: numbers are compared by their
+	// digits. It may be left out where the account has exactly one number. Once set it stays the same number.
+	// +kubebuilder:validation:MinLength=7
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[+]?[-0-9 ().]+$') && size(self.findAll('[0-9]')) >= 7 && size(self.findAll('[0-9]')) <= 15",message="phoneNumber must be a number in international format, such as +1 631-555-1111, with 7 to 15 digits"
+	// +optional
+	PhoneNumber string `json:"phoneNumber,omitempty"`
+
+	// messages are the texts that customers get without an agent. A text that is left out is not sent.
+	// +optional
+	Messages Messages `json:"messages,omitempty,omitzero"`
+
+	// targetGroup is the helpdesk group in which customers' messages become tickets.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=160
+	// +required
+	TargetGroup string `json:"targetGroup,omitempty"`
+
+	// callback is how Meta reaches the channel and who registers it there.
+	// +optional
+	Callback Callback `json:"callback,omitempty,omitzero"`
+
+	// receiver is how the program that Meta calls is run.
+	// +optional
+	Receiver Receiver `json:"receiver,omitempty,omitzero"`
+}
+
+// SecretKeyReference names one key of a Secret in the channel's own namespace.
+type SecretKeyReference struct {
+	// name is the Secret's name. The Secret must be in the channel's namespace and carry the label
+	// whatsapp-operator.io/use=channel.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="name must be the name of a Secret: lower-case letters, digits, '-' and '.'"
+	// +required
+	Name string `json:"name,omitempty"`
+
+	// key is the key in the Secret's data.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[-._a-zA-Z0-9]+$')",message="key must be a key of a Secret: letters, digits, '-', '_' and '.'"
+	// +required
+	Key string `json:"key,omitempty"`
+}
+
+// Messages are the texts that customers get without an agent.
+//
+// +kubebuilder:validation:MinProperties=1
+type Messages struct {
+	// welcome is sent once for each new ticket, after the customer's first message.
+	// +optional
+	Welcome *MessageText `json:"welcome,omitempty"`
+}
+
+// MessageText is one text message.
+type MessageText struct {
+	// text is sent as it stands. WhatsApp allows 4096 characters.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	// +required
+	Text string `json:"text,omitempty"`
+}
+
+// RegistrationMode says who tells Meta the callback URL.
+//
+// +kubebuilder:validation:Enum=Manual;Automatic
+type RegistrationMode string
+
+const (
+	// RegistrationManual leaves Meta's settings alone: the admin pastes the callback URL and the verify token.
+	RegistrationManual RegistrationMode = "Manual"
+	// RegistrationAutomatic lets the operator subscribe the business account and set the phone number's callback URL.
+	RegistrationAutomatic RegistrationMode = "Automatic"
+)
+
+// AppSubscriptionMode says what the operator may do with the app's own webhook subscription.
+//
+// +kubebuilder:validation:Enum=Keep;CreateIfAbsent
+type AppSubscriptionMode string
+
+const (
+	// AppSubscriptionKeep never changes the app's subscription.
+	AppSubscriptionKeep AppSubscriptionMode = "Keep"
+	// AppSubscriptionCreateIfAbsent subscribes the app where it has no subscription for WhatsApp at all.
+	AppSubscriptionCreateIfAbsent AppSubscriptionMode = "CreateIfAbsent"
+)
+
+// Callback is how Meta reaches the channel and who registers it there.
+//
+// +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="!has(self.appSubscription) || self.appSubscription == 'Keep' || (has(self.registration) && self.registration == 'Automatic')",message="appSubscription: CreateIfAbsent changes the app at Meta, which needs registration: Automatic",fieldPath=".appSubscription",reason=FieldValueInvalid
+type Callback struct {
+	// registration says who tells Meta the callback URL: Manual, where the admin pastes it, or Automatic. Left out, it is
+	// Manual: nothing outside the cluster is changed unasked.
+	// +optional
+	Registration RegistrationMode `json:"registration,omitempty"`
+
+	// appSubscription says what Automatic registration does with an app that has no webhook subscription, without which
+	// Meta delivers nothing: Keep leaves it and reports it, CreateIfAbsent makes one. Left out, it is Keep.
+	// +optional
+	AppSubscription AppSubscriptionMode `json:"appSubscription,omitempty"`
+
+	// hostname is the public name that Meta calls. Left out, the operator's --callback-hostname is used.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=79
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)+$')",message="hostname must be a fully qualified DNS name in lower case, such as wa.example.com, without scheme, port or path"
+	// +optional
+	Hostname string `json:"hostname,omitempty"`
+
+	// exposure is what the operator creates to lead Meta's calls to the receiver. Left out, someone else routes the
+	// hostname to the Service <channel>-receiver, port public.
+	// +optional
+	Exposure Exposure `json:"exposure,omitempty,omitzero"`
+
+	// verifyTokenSecretRef names a verify token of your own. Left out, the operator makes one and keeps it in the Secret
+	// <channel>-verify-token.
+	// +optional
+	VerifyTokenSecretRef *SecretKeyReference `json:"verifyTokenSecretRef,omitempty"`
+}
+
+// Exposure is what leads Meta's calls to the receiver.
+//
+// +kubebuilder:validation:MinProperties=1
+type Exposure struct {
+	// service makes a Service of its own for the callback; the receiver ends TLS itself.
+	// +optional
+	Service *ServiceExposure `json:"service,omitempty"`
+}
+
+// ServiceExposure is a Service through which Meta reaches the receiver directly.
+type ServiceExposure struct {
+	// type is the type of the Service: LoadBalancer, NodePort or ClusterIP.
+	// +kubebuilder:validation:Enum=LoadBalancer;NodePort;ClusterIP
+	// +required
+	Type corev1.ServiceType `json:"type,omitempty"`
+
+	// annotations are put on the Service. Only the prefixes that the operator's --allowed-annotation-prefixes lists are
+	// accepted.
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && size(self[k]) <= 1024)",message="each annotation may have a key of at most 317 and a value of at most 1024 characters"
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// tlsSecretName names the Secret of type kubernetes.io/tls, in the channel's namespace, with the certificate for the
+	// hostname. The receiver reads it again when it changes.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="tlsSecretName must be the name of a Secret: lower-case letters, digits, '-' and '.'"
+	// +required
+	TLSSecretName string `json:"tlsSecretName,omitempty"`
+}
+
+// Receiver is how the program that Meta calls is run.
+//
+// +kubebuilder:validation:MinProperties=1
+type Receiver struct {
+	// storage is where received webhooks and tickets are kept.
+	// +optional
+	Storage Storage `json:"storage,omitempty,omitzero"`
+
+	// resources are the requests and limits of the receiver's container.
+	// +optional
+	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+}
+
+// WhenDeleted says what becomes of a channel's data when the channel is deleted.
+//
+// +kubebuilder:validation:Enum=Retain;Delete
+type WhenDeleted string
+
+const (
+	// WhenDeletedRetain keeps the volume and the verify token for a channel of the same name and number.
+	WhenDeletedRetain WhenDeleted = "Retain"
+	// WhenDeletedDelete deletes the volume and the verify token with the channel.
+	WhenDeletedDelete WhenDeleted = "Delete"
+)
+
+// Storage is where received webhooks and tickets are kept.
+//
+// +kubebuilder:validation:MinProperties=1
+type Storage struct {
+	// sqlite keeps them in an embedded database on a volume of the channel's own. It is also what is used where storage
+	// is left out.
+	// +optional
+	SQLite *SQLiteStorage `json:"sqlite,omitempty"`
+
+	// whenDeleted says what becomes of the data when the channel is deleted: Retain or Delete. Left out, it is Retain.
+	// +optional
+	WhenDeleted WhenDeleted `json:"whenDeleted,omitempty"`
+}
+
+// SQLiteStorage is the volume of the embedded database.
+//
+// +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.size) || (has(self.size) && quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0)",message="size can grow but not shrink, because a volume cannot",fieldPath=".size",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",message="storageClassName cannot be changed, because a volume cannot move to another class",fieldPath=".storageClassName",reason=FieldValueForbidden
+type SQLiteStorage struct {
+	// size is the size of the volume. Left out, it is 1Gi.
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('64Mi')) >= 0",message="size must be at least 64Mi"
+	// +optional
+	Size *resource.Quantity `json:"size,omitempty"`
+
+	// storageClassName is the class of the volume. Left out, the cluster's default class is used.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	StorageClassName string `json:"storageClassName,omitempty"`
+}
+
+// WhatsAppChannelStatus is what the operator has found and done.
+type WhatsAppChannelStatus struct {
+	// conditions say what works and, where something does not, why and what to do next. Ready sums them up.
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the generation of the spec that this status speaks of.
+	// +kubebuilder:validation:Minimum=-1
+	// +optional
+	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
+
+	// callbackURL is the URL that Meta has to call. It stays the same through rotation, re-creation and a rebuilt cluster.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=200
+	// +optional
+	CallbackURL string `json:"callbackURL,omitempty"`
+
+	// verifyTokenSecretRef says where the verify token is that Meta asks for together with the callback URL.
+	// +optional
+	VerifyTokenSecretRef *SecretKeyReference `json:"verifyTokenSecretRef,omitempty"`
+
+	// phoneNumber is the number that was found in the business account.
+	// +optional
+	PhoneNumber *PhoneNumberStatus `json:"phoneNumber,omitempty"`
+
+	// availablePhoneNumbers are the numbers that the business account has, so that one of them can be chosen.
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MaxItems=100
+	// +optional
+	AvailablePhoneNumbers []AvailablePhoneNumber `json:"availablePhoneNumbers,omitempty"`
+
+	// app is the app at Meta that the access token belongs to.
+	// +optional
+	App *AppStatus `json:"app,omitempty"`
+
+	// accessToken is what Meta says of the access token.
+	// +optional
+	AccessToken *AccessTokenStatus `json:"accessToken,omitempty"`
+
+	// graph is how the conversation with Meta's Graph API goes.
+	// +optional
+	Graph *GraphStatus `json:"graph,omitempty"`
+
+	// registration is what Meta has as callback URL for the phone number.
+	// +optional
+	Registration *RegistrationStatus `json:"registration,omitempty"`
+
+	// receiver is what the receiver reports, at most every five minutes.
+	// +optional
+	Receiver *ReceiverStatus `json:"receiver,omitempty"`
+
+	// lastHandledRequest is the value of the annotation whatsapp-operator.io/requestedAt that was last acted on.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +optional
+	LastHandledRequest string `json:"lastHandledRequest,omitempty"`
+}
+
+// PhoneNumberStatus is a phone number as Meta describes it. The words are Meta's own.
+type PhoneNumberStatus struct {
+	// id is the phone number ID.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +required
+	ID string `json:"id,omitempty"`
+
+	// displayPhoneNumber is the number as Meta writes it.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	DisplayPhoneNumber string `json:"displayPhoneNumber,omitempty"`
+
+	// verifiedName is the business name that customers see.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +optional
+	VerifiedName string `json:"verifiedName,omitempty"`
+
+	// status is the number's state of connection, such as CONNECTED.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	Status string `json:"status,omitempty"`
+
+	// qualityRating is GREEN, YELLOW, RED or UNKNOWN.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	QualityRating string `json:"qualityRating,omitempty"`
+
+	// messagingLimit is the tier of customers that may be written to first, such as TIER_250.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	MessagingLimit string `json:"messagingLimit,omitempty"`
+
+	// throughputLevel is STANDARD (80 messages a second) or HIGH (1000).
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	ThroughputLevel string `json:"throughputLevel,omitempty"`
+}
+
+// AvailablePhoneNumber is a phone number that spec.phoneNumber could name.
+type AvailablePhoneNumber struct {
+	// id is the phone number ID.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +required
+	ID string `json:"id,omitempty"`
+
+	// displayPhoneNumber is the number as Meta writes it.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	DisplayPhoneNumber string `json:"displayPhoneNumber,omitempty"`
+
+	// verifiedName is the business name that customers see.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +optional
+	VerifiedName string `json:"verifiedName,omitempty"`
+}
+
+// AppStatus is the app at Meta that the access token belongs to.
+type AppStatus struct {
+	// id is the app ID.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +required
+	ID string `json:"id,omitempty"`
+
+	// name is the app's name.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +optional
+	Name string `json:"name,omitempty"`
+}
+
+// AccessTokenStatus is what Meta says of the access token.
+type AccessTokenStatus struct {
+	// expiresAt is when the token ends. It is absent for a token that does not expire.
+	// +optional
+	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
+
+	// scopes are the permissions that the token carries.
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=128
+	// +optional
+	Scopes []string `json:"scopes,omitempty"`
+}
+
+// GraphStatus is how the conversation with Meta's Graph API goes.
+type GraphStatus struct {
+	// version is the version of the Graph API in use.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=16
+	// +optional
+	Version string `json:"version,omitempty"`
+
+	// lastRefreshTime is when all that this status says of Meta was last read.
+	// +optional
+	LastRefreshTime *metav1.Time `json:"lastRefreshTime,omitempty"`
+
+	// failures counts the failed attempts since the last one that succeeded.
+	// +kubebuilder:validation:Minimum=1
+	// +optional
+	Failures int32 `json:"failures,omitempty"`
+
+	// nextAttemptTime is when Meta is asked again after a failure.
+	// +optional
+	NextAttemptTime *metav1.Time `json:"nextAttemptTime,omitempty"`
+}
+
+// RegistrationStatus is what Meta has as callback URL for the phone number.
+type RegistrationStatus struct {
+	// url is the callback URL that the operator itself wrote to the phone number. Only this one is ever cleared again.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=200
+	// +optional
+	URL string `json:"url,omitempty"`
+
+	// effectiveURL is the URL that Meta calls at present for this phone number.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +optional
+	EffectiveURL string `json:"effectiveURL,omitempty"`
+}
+
+// ReceiverStatus is what the receiver reports.
+type ReceiverStatus struct {
+	// readyReplicas is the number of receivers that take webhooks.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	ReadyReplicas *int32 `json:"readyReplicas,omitempty"`
+
+	// lastMessageTime is when a customer's message last arrived.
+	// +optional
+	LastMessageTime *metav1.Time `json:"lastMessageTime,omitempty"`
+
+	// backlog counts webhooks that are stored but not processed yet.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	Backlog *int64 `json:"backlog,omitempty"`
+
+	// deadLetters counts remote calls that were given up and wait for a person.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	DeadLetters *int64 `json:"deadLetters,omitempty"`
+}
