@@ -159,6 +159,7 @@ var classOfCode = map[int]Class{
 	133004: ClassTransient,
 
 	2200: ClassCallbackVerification,
+	2201: ClassCallbackVerification, // The answer was not the challenge.
 
 	131047: ClassWindowClosed,
 	131021: ClassUndeliverable, // Sender and recipient are the same.

@@ -41,7 +41,7 @@ type Options struct {
 	Version string
 	// UserAgent has the form "whatsapp-operator/1.2.3".
 	UserAgent string
-	// RootCAs are trusted besides none others, the system's if nil. It is not
+	// RootCAs are the certificate authorities to trust, the system's if nil. It is not
 	// used together with HTTPClient.
 	RootCAs *x509.CertPool
 	// HTTPClient replaces the default one, which has time-outs and honours

@@ -1,0 +1,129 @@
+package cloudapitest
+
+import (
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Failure is a way for calls to fail. Exactly one of Code, HTTPStatus alone,
+// Hang and CloseConnection says how.
+type Failure struct {
+	// Endpoint limits the failure to one call, Object to one app, account or
+	// phone number. Empty means all.
+	Endpoint Endpoint `json:"endpoint,omitempty"`
+	Object   string   `json:"object,omitempty"`
+	// Times is how many calls fail, 0 for all until it is taken back.
+	Times int `json:"times,omitempty"`
+
+	// Code is one of Meta's error codes. HTTPStatus and Message replace what
+	// belongs to it, and RetryAfter adds the header of that name.
+	Code       int           `json:"code,omitempty"`
+	Message    string        `json:"message,omitempty"`
+	RetryAfter time.Duration `json:"retryAfter,omitempty"`
+	// HTTPStatus without Code is answered with a web page, as by a proxy.
+	HTTPStatus int `json:"httpStatus,omitempty"`
+	// Hang never answers, until the caller gives up or the server is closed.
+	Hang bool `json:"hang,omitempty"`
+	// CloseConnection closes the connection instead of answering.
+	CloseConnection bool `json:"closeConnection,omitempty"`
+
+	// AfterEffect lets the call have its effect before it fails: the message is
+	// sent, but its sender never learns.
+	AfterEffect bool `json:"afterEffect,omitempty"`
+}
+
+type failure struct {
+	Failure
+	left int
+}
+
+// Fail makes calls fail from now on. Of several failures that fit a call the
+// latest counts. The function returned takes it back.
+func (s *Server) Fail(f Failure) (undo func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	added := &failure{Failure: f, left: f.Times}
+	s.failures = append(s.failures, added)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.failures = slices.DeleteFunc(s.failures, func(known *failure) bool { return known == added })
+	}
+}
+
+// Heal takes all failures back.
+func (s *Server) Heal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures = nil
+}
+
+// failureFor returns the failure that a call is to have, and counts it.
+func (s *Server) failureFor(endpoint Endpoint, object string) *Failure {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, f := range slices.Backward(s.failures) {
+		if (f.Endpoint != "" && f.Endpoint != endpoint) || (f.Object != "" && f.Object != object) {
+			continue
+		}
+		if f.Times > 0 {
+			f.left--
+			if f.left == 0 {
+				s.failures = slices.Delete(s.failures, i, i+1)
+			}
+		}
+		found := f.Failure
+		return &found
+	}
+	return nil
+}
+
+// failWith lets a call fail and returns the status and code it was answered with.
+func (s *Server) failWith(w http.ResponseWriter, r *http.Request, f *Failure) (status, code int) {
+	switch {
+	case f.CloseConnection:
+		closeConnection(w)
+		return 0, 0
+	case f.Hang:
+		select {
+		case <-r.Context().Done():
+		case <-s.ctx.Done():
+		}
+		closeConnection(w)
+		return 0, 0
+	case f.Code == 0:
+		status := f.HTTPStatus
+		if status == 0 {
+			status = http.StatusInternalServerError
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		setWait(w, f.RetryAfter)
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte("<!DOCTYPE html><html><body><h1>Sorry, something went wrong.</h1></body></html>\n"))
+		return status, 0
+	}
+	e := errorOfCode(f.Code)
+	if f.HTTPStatus != 0 {
+		e.status = f.HTTPStatus
+	}
+	if f.Message != "" {
+		e.message = f.Message
+	}
+	if f.RetryAfter != 0 {
+		e.wait = f.RetryAfter
+	}
+	setWait(w, e.wait)
+	writeJSON(w, e.status, e.body())
+	return e.status, e.code
+}
+
+// closeConnection ends a connection without an answer. A panic with
+// http.ErrAbortHandler would do so too, but unwind what called us.
+func closeConnection(w http.ResponseWriter) {
+	connection, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	_ = connection.Close()
+}
