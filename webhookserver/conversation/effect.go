@@ -1,0 +1,134 @@
+package conversation
+
+import (
+	"fmt"
+	"time"
+)
+
+// Effect is one remote call that a conversation wants. It is made once, in order with the others that go to the same
+// destination.
+type Effect struct {
+	// Key names the effect for good: the same cause always gives the same key, which makes a repeated cause harmless.
+	Key string `json:"key"`
+	// Kind says what to do and which of the members below is set.
+	Kind Kind `json:"kind"`
+	// Epoch is that of the ticket which the effect is about.
+	Epoch int `json:"epoch"`
+
+	OpenTicket  *OpenTicket  `json:"openTicket,omitempty"`
+	AddArticle  *Article     `json:"addArticle,omitempty"`
+	SetDelivery *SetDelivery `json:"setDelivery,omitempty"`
+	SendText    *SendText    `json:"sendText,omitempty"`
+}
+
+// Kind is what an effect does.
+type Kind string
+
+// The kinds of effects.
+const (
+	KindOpenTicket  Kind = "open-ticket"
+	KindAddArticle  Kind = "add-article"
+	KindSetDelivery Kind = "set-delivery"
+	KindSendText    Kind = "send-text"
+)
+
+// Destination is where an effect's call goes.
+type Destination string
+
+// The destinations. A dead one does not hold up the other.
+const (
+	Helpdesk Destination = "helpdesk"
+	Graph    Destination = "graph"
+)
+
+// Destination returns where effects of this kind go.
+func (k Kind) Destination() Destination {
+	if k == KindSendText {
+		return Graph
+	}
+	return Helpdesk
+}
+
+// OpenTicket opens the ticket of an epoch with its first article.
+type OpenTicket struct {
+	Group    string   `json:"group,omitempty"`
+	Customer Customer `json:"customer"`
+	Article  Article  `json:"article"`
+}
+
+// Article is one entry on a ticket.
+type Article struct {
+	// ID names the article for good: the wamid of a customer's message, or our own ID.
+	ID     string `json:"id"`
+	Author Author `json:"author"`
+	// Type is WhatsApp's message type of a customer's message.
+	Type string `json:"type,omitempty"`
+	// Text is what a person reads.
+	Text string `json:"text"`
+	// WrittenAt is when the author wrote it.
+	WrittenAt time.Time `json:"writtenAt"`
+}
+
+// Author is who an article is from.
+type Author string
+
+// The authors of articles.
+const (
+	AuthorCustomer Author = "customer"
+	AuthorAgent    Author = "agent"
+	// AuthorChannel marks the channel's own messages to the customer, such as the welcome.
+	AuthorChannel Author = "channel"
+	// AuthorNote marks what only agents see.
+	AuthorNote Author = "note"
+)
+
+// SetDelivery shows on the ticket how far a message to the customer has got.
+type SetDelivery struct {
+	// ArticleID names the article that holds the message.
+	ArticleID string   `json:"articleID"`
+	Delivery  Delivery `json:"delivery"`
+	// Reason says why, where Delivery is Failed, NotSent or Uncertain.
+	Reason string    `json:"reason,omitempty"`
+	At     time.Time `json:"at"`
+}
+
+// SendText sends a text to the customer.
+type SendText struct {
+	Part Part `json:"part"`
+	// Purpose decides what happens when it is not known whether the text was sent.
+	Purpose Purpose `json:"purpose"`
+	Text    string  `json:"text"`
+}
+
+// Purpose is why a message is sent.
+type Purpose string
+
+// The purposes of messages.
+const (
+	// Welcome is a courtesy: rather missing than twice.
+	Welcome Purpose = "welcome"
+	// Reply is an agent's answer: rather twice than missing.
+	Reply Purpose = "reply"
+)
+
+// Courtesy tells whether a missing message is better than a doubled one.
+func (p Purpose) Courtesy() bool { return p != Reply }
+
+// Part is one WhatsApp message of what was written as one: long texts are sent in several.
+type Part struct {
+	// Outgoing is the key in State.Outgoing, and the ID of the article on the ticket.
+	Outgoing string `json:"outgoing"`
+	// Index counts from 0.
+	Index int `json:"index"`
+}
+
+// TicketMarker names the ticket of an epoch for good; helpdesks keep it with the ticket.
+func TicketMarker(conversation string, epoch int) string {
+	return fmt.Sprintf("%s/%d", conversation, epoch)
+}
+
+func (s State) marker(suffix string) string { return TicketMarker(s.ID, s.Epoch) + "/" + suffix }
+
+func addArticle(key string, epoch int, a Article) Effect {
+	return Effect{Key: key, Kind: KindAddArticle, Epoch: epoch, AddArticle: &a}
+}

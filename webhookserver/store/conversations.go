@@ -1,0 +1,115 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+)
+
+// Conversation returns a conversation, and whether there is one of this ID.
+func (tx *Tx) Conversation(id string) (conversation.State, bool, error) {
+	var (
+		body  []byte
+		state conversation.State
+	)
+	found, err := tx.row(`SELECT state FROM conversation WHERE id = ?`, []any{id}, &body)
+	if err != nil || !found {
+		return state, false, err
+	}
+	if err := json.Unmarshal(body, &state); err != nil {
+		return state, false, fmt.Errorf("read a conversation's state: %w", err)
+	}
+	return state, true, nil
+}
+
+// SaveConversation creates or replaces a conversation, and leads its customer's user ID and phone number to it.
+func (tx *Tx) SaveConversation(s conversation.State, now time.Time) error {
+	body, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.exec(`INSERT INTO conversation (id, state, updated_at) VALUES (?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at`, s.ID, body, millis(now)); err != nil {
+		return err
+	}
+	for kind, value := range map[IdentityKind]string{UserID: s.Customer.UserID, Phone: s.Customer.Phone} {
+		if value == "" {
+			continue
+		}
+		if _, err := tx.exec(`INSERT INTO identity (kind, value, conversation) VALUES (?, ?, ?)
+			ON CONFLICT (kind, value) DO UPDATE SET conversation = excluded.conversation WHERE identity.conversation <> excluded.conversation`,
+			string(kind), value, s.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// IdentityKind is a way to recognise a customer.
+type IdentityKind string
+
+// The kinds of identity.
+const (
+	UserID IdentityKind = "user-id"
+	Phone  IdentityKind = "phone"
+)
+
+// ConversationOf returns the ID of the conversation that an identity leads to, empty if none.
+func (tx *Tx) ConversationOf(kind IdentityKind, value string) (string, error) {
+	var id string
+	if value == "" {
+		return "", nil
+	}
+	_, err := tx.row(`SELECT conversation FROM identity WHERE kind = ? AND value = ?`, []any{string(kind), value}, &id)
+	return id, err
+}
+
+// Message is a customer's message.
+type Message struct {
+	WAMID        string
+	Conversation string
+	Type         string
+	SentAt       time.Time
+	ReceivedAt   time.Time
+	Body         []byte
+}
+
+// AddMessage keeps a message and reports whether it is new. A message with a wamid that is known stays as it is.
+func (tx *Tx) AddMessage(m Message) (bool, error) {
+	added, err := tx.exec(`INSERT INTO message (wamid, conversation, type, sent_at, received_at, body)
+		VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (wamid) DO NOTHING`,
+		m.WAMID, m.Conversation, m.Type, millis(m.SentAt), millis(m.ReceivedAt), notNull(m.Body))
+	return added == 1, err
+}
+
+// Message returns a customer's message, and whether there is one of this wamid.
+func (tx *Tx) Message(wamid string) (Message, bool, error) {
+	m := Message{WAMID: wamid}
+	var sent, received int64
+	found, err := tx.row(`SELECT conversation, type, sent_at, received_at, body FROM message WHERE wamid = ?`, []any{wamid},
+		&m.Conversation, &m.Type, &sent, &received, &m.Body)
+	m.SentAt, m.ReceivedAt = fromMillis(sent), fromMillis(received)
+	return m, found, err
+}
+
+// AddStatus keeps a status of a message that no effect is known to have sent yet.
+func (tx *Tx) AddStatus(wamid, status string, body []byte, receivedAt time.Time) error {
+	_, err := tx.exec(`INSERT INTO status (wamid, status, received_at, body) VALUES (?, ?, ?, ?) ON CONFLICT (wamid, status) DO NOTHING`,
+		wamid, status, millis(receivedAt), notNull(body))
+	return err
+}
+
+// TakeStatuses removes and returns the statuses that were kept of a message, as received.
+func (tx *Tx) TakeStatuses(wamid string) ([][]byte, error) {
+	bodies, err := rows(tx, func(scan func(...any) error) ([]byte, error) {
+		var body []byte
+		return body, scan(&body)
+	}, `SELECT body FROM status WHERE wamid = ? ORDER BY received_at`, wamid)
+	if err != nil || len(bodies) == 0 {
+		return nil, err
+	}
+	_, err = tx.exec(`DELETE FROM status WHERE wamid = ?`, wamid)
+	return bodies, err
+}

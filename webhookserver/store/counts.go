@@ -1,0 +1,56 @@
+package store
+
+import "time"
+
+// Counts is how much of what the store holds.
+type Counts struct {
+	// Backlog counts webhooks that are not processed yet.
+	Backlog int64
+	// Quarantined counts what is in quarantine, by reason.
+	Quarantined map[QuarantineReason]int64
+	// Effects counts the effects that are not finished, and the dead ones, by state.
+	Effects map[EffectState]int64
+	// LastMessageAt is when a customer's message was last taken up.
+	LastMessageAt time.Time
+}
+
+// Counts returns how much of what the store holds.
+func (tx *Tx) Counts() (Counts, error) {
+	c := Counts{Quarantined: map[QuarantineReason]int64{}, Effects: map[EffectState]int64{}}
+	var last *int64
+	if _, err := tx.row(`SELECT count(*) FROM inbox`, nil, &c.Backlog); err != nil {
+		return c, err
+	}
+	if _, err := tx.row(`SELECT max(received_at) FROM message`, nil, &last); err != nil {
+		return c, err
+	}
+	if last != nil {
+		c.LastMessageAt = fromMillis(*last)
+	}
+	type count struct {
+		of string
+		n  int64
+	}
+	reasons, err := rows(tx, func(scan func(...any) error) (count, error) {
+		var k count
+		return k, scan(&k.of, &k.n)
+	}, `SELECT reason, count(*) FROM quarantine GROUP BY reason`)
+	if err != nil {
+		return c, err
+	}
+	for _, k := range reasons {
+		c.Quarantined[QuarantineReason(k.of)] = k.n
+	}
+	type states struct {
+		of EffectState
+		n  int64
+	}
+	effects, err := rows(tx, func(scan func(...any) error) (states, error) {
+		var k states
+		return k, scan(&k.of, &k.n)
+	}, `SELECT state, count(*) FROM effect WHERE state < 4 GROUP BY state UNION ALL SELECT state, count(*) FROM effect WHERE state = 6 GROUP BY state`)
+	for _, k := range effects {
+		c.Effects[k.of] = k.n
+	}
+	return c, err
+}

@@ -1,0 +1,244 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+)
+
+// EffectState is how far an effect has got.
+type EffectState int
+
+// The states of effects. Those below EffectDone hold up the rest of their lane.
+const (
+	// EffectBlocked waits for an earlier effect of its lane.
+	EffectBlocked EffectState = 0
+	// EffectReady waits for its time.
+	EffectReady EffectState = 1
+	// EffectInFlight is being called.
+	EffectInFlight EffectState = 2
+	// EffectInDoubt may or may not have been carried out.
+	EffectInDoubt EffectState = 3
+	// EffectDone was carried out.
+	EffectDone EffectState = 4
+	// EffectGivenUp was not carried out, or perhaps was, and need not be: the ticket says so.
+	EffectGivenUp EffectState = 5
+	// EffectDead was given up and waits for a person.
+	EffectDead EffectState = 6
+)
+
+// Effect is an effect and how far it has got.
+type Effect struct {
+	ID           int64
+	Conversation string
+	conversation.Effect
+	State EffectState
+	// Attempts counts the calls that were begun.
+	Attempts int
+	// Repeated tells that a call was made again without knowing what became of the one before.
+	Repeated  bool
+	CreatedAt time.Time
+	// NextAt is when to look at it again.
+	NextAt time.Time
+	// CalledAt is when the latest call was begun.
+	CalledAt time.Time
+	// RemoteID is what the destination calls the result: a wamid, a ticket's ID.
+	RemoteID string
+	// Error is what the latest attempt ended with, without content.
+	Error string
+}
+
+const effectColumns = `id, conversation, key, body, state, attempts, repeated, created_at, next_at, called_at, remote_id, error`
+
+func scanEffect(scan func(...any) error) (Effect, error) {
+	var (
+		e                     Effect
+		key                   string
+		body                  []byte
+		created, next, called int64
+	)
+	if err := scan(&e.ID, &e.Conversation, &key, &body, &e.State, &e.Attempts, &e.Repeated, &created, &next, &called, &e.RemoteID, &e.Error); err != nil {
+		return e, err
+	}
+	if err := json.Unmarshal(body, &e.Effect); err != nil {
+		return e, fmt.Errorf("read an effect: %w", err)
+	}
+	e.Key = key
+	e.CreatedAt, e.NextAt, e.CalledAt = fromMillis(created), fromMillis(next), fromMillis(called)
+	return e, nil
+}
+
+// lane is the condition that holds up an effect: an earlier one of its lane that is not finished, or a ticket that
+// could not be opened, without which there is nothing to add articles to.
+const lane = `conversation = ? AND destination = ? AND (state < 4 OR (state = 6 AND kind = 'open-ticket'))`
+
+// AddEffects queues effects in their order. An effect whose key is known already is left out.
+func (tx *Tx) AddEffects(conversationID string, effects []conversation.Effect, now time.Time) error {
+	for _, e := range effects {
+		body, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		destination := string(e.Kind.Destination())
+		var waiting int64
+		busy, err := tx.row(`SELECT 1 FROM effect WHERE `+lane+` LIMIT 1`, []any{conversationID, destination}, &waiting)
+		if err != nil {
+			return err
+		}
+		state := EffectReady
+		if busy {
+			state = EffectBlocked
+		}
+		if _, err := tx.exec(`INSERT INTO effect (key, conversation, destination, kind, body, state, created_at, next_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`,
+			e.Key, conversationID, destination, string(e.Kind), body, int(state), millis(now), millis(now)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Effect returns an effect by its ID.
+func (tx *Tx) Effect(id int64) (Effect, bool, error) { return tx.effect(`id = ?`, id) }
+
+// EffectByKey returns an effect by its key.
+func (tx *Tx) EffectByKey(key string) (Effect, bool, error) {
+	if key == "" {
+		return Effect{}, false, nil
+	}
+	return tx.effect(`key = ?`, key)
+}
+
+// EffectByRemoteID returns the effect that sent a message.
+func (tx *Tx) EffectByRemoteID(id string) (Effect, bool, error) {
+	return tx.effect(`remote_id = ? AND remote_id <> '' AND destination = 'graph'`, id)
+}
+
+func (tx *Tx) effect(where string, args ...any) (Effect, bool, error) {
+	list, err := rows(tx, scanEffect, `SELECT `+effectColumns+` FROM effect WHERE `+where+` LIMIT 1`, args...)
+	if err != nil || len(list) == 0 {
+		return Effect{}, false, err
+	}
+	return list[0], true, nil
+}
+
+// DueEffects returns effects whose time has come, ready or in doubt, of the destinations.
+func (tx *Tx) DueEffects(now time.Time, limit int, destinations ...conversation.Destination) ([]Effect, error) {
+	if len(destinations) == 0 {
+		return nil, nil
+	}
+	where, args := dueWhere(destinations)
+	return rows(tx, scanEffect, `SELECT `+effectColumns+` FROM effect WHERE `+where+` AND next_at <= ? ORDER BY next_at, id LIMIT ?`,
+		append(args, millis(now), limit)...)
+}
+
+// NextDue returns when the next effect of the destinations becomes due; zero if none will.
+func (tx *Tx) NextDue(destinations ...conversation.Destination) (time.Time, error) {
+	if len(destinations) == 0 {
+		return time.Time{}, nil
+	}
+	where, args := dueWhere(destinations)
+	var at *int64
+	if _, err := tx.row(`SELECT min(next_at) FROM effect WHERE `+where, args, &at); err != nil || at == nil {
+		return time.Time{}, err
+	}
+	return time.UnixMilli(*at).UTC(), nil
+}
+
+func dueWhere(destinations []conversation.Destination) (string, []any) {
+	args := make([]any, len(destinations))
+	for i, d := range destinations {
+		args[i] = string(d)
+	}
+	// The set of states is written as the index has it.
+	return `state IN (1, 2, 3) AND state <> 2 AND destination IN (?` + strings.Repeat(", ?", len(args)-1) + `)`, args
+}
+
+// BeginCall marks an effect as being called. A crash before its end finds it so, and knows that it is in doubt.
+func (tx *Tx) BeginCall(id int64, now time.Time) error {
+	return tx.must(tx.exec(`UPDATE effect SET state = 2, attempts = attempts + 1, called_at = ? WHERE id = ? AND state IN (1, 3)`, millis(now), id))
+}
+
+// HoldEffect keeps an effect in doubt from being looked at until a time.
+func (tx *Tx) HoldEffect(id int64, until time.Time) error {
+	return tx.must(tx.exec(`UPDATE effect SET next_at = ? WHERE id = ? AND state = 3`, millis(until), id))
+}
+
+// Postpone makes an effect ready again at a later time. A call that was no attempt, such as one refused for a dead
+// token, is not counted.
+func (tx *Tx) Postpone(id int64, until time.Time, why string, counts bool) error {
+	uncount := 1
+	if counts {
+		uncount = 0
+	}
+	return tx.must(tx.exec(`UPDATE effect SET state = 1, next_at = ?, error = ?, attempts = attempts - ? WHERE id = ? AND state IN (2, 3)`,
+		millis(until), why, uncount, id))
+}
+
+// Doubt marks an effect of which it is not known whether it was carried out, to be looked at at a time.
+func (tx *Tx) Doubt(id int64, lookAt time.Time, why string) error {
+	return tx.must(tx.exec(`UPDATE effect SET state = 3, next_at = ?, error = ? WHERE id = ? AND state IN (2, 3)`, millis(lookAt), why, id))
+}
+
+// RepeatEffect makes an effect in doubt ready to be called again, and notes that.
+func (tx *Tx) RepeatEffect(id int64, now time.Time) error {
+	return tx.must(tx.exec(`UPDATE effect SET state = 1, next_at = ?, repeated = 1 WHERE id = ? AND state = 3`, millis(now), id))
+}
+
+// FinishEffect ends an effect as done, given up or dead, and lets the next of its lane go. It reports whether the
+// effect was not finished before.
+func (tx *Tx) FinishEffect(e Effect, state EffectState, remoteID, why string, now time.Time) (bool, error) {
+	changed, err := tx.exec(`UPDATE effect SET state = ?, remote_id = CASE WHEN ? = '' THEN remote_id ELSE ? END, error = ?, finished_at = ?
+		WHERE id = ? AND state < 4`, int(state), remoteID, remoteID, why, millis(now), e.ID)
+	if err != nil || changed == 0 {
+		return false, err
+	}
+	return true, tx.promote(e.Conversation, e.Kind.Destination(), now)
+}
+
+func (tx *Tx) promote(conversationID string, destination conversation.Destination, now time.Time) error {
+	_, err := tx.exec(`UPDATE effect SET state = 1, next_at = ? WHERE id = (
+			SELECT min(id) FROM effect WHERE conversation = ? AND destination = ? AND state = 0)
+		AND NOT EXISTS (SELECT 1 FROM effect WHERE `+lane+` AND state <> 0)`,
+		millis(now), conversationID, string(destination), conversationID, string(destination))
+	return err
+}
+
+// DoubtInFlight puts the effects in doubt that a crash interrupted. Those of the helpdesk are looked at at once; what
+// was sent to customers is looked at after wait, which gives a status the time to come.
+func (tx *Tx) DoubtInFlight(now time.Time, wait time.Duration) (int64, error) {
+	return tx.exec(`UPDATE effect SET state = 3, error = 'interrupted',
+		next_at = CASE WHEN destination = 'graph' THEN called_at + ? ELSE ? END WHERE state IN (1, 2, 3) AND state = 2`, wait.Milliseconds(), millis(now))
+}
+
+// DeadLetters returns the effects that were given up and wait for a person, with an ID above after, oldest first.
+func (tx *Tx) DeadLetters(after int64, limit int) ([]Effect, error) {
+	return rows(tx, scanEffect, `SELECT `+effectColumns+` FROM effect WHERE state = 6 AND id > ? ORDER BY id LIMIT ?`, after, limit)
+}
+
+// Replay makes a dead letter ready again, in its old place in the lane, and reports whether there was one.
+func (tx *Tx) Replay(id int64, now time.Time) (bool, error) {
+	e, found, err := tx.effect(`id = ? AND state = 6`, id)
+	if err != nil || !found {
+		return false, err
+	}
+	if _, err := tx.exec(`UPDATE effect SET state = 0, attempts = 0, repeated = 0, finished_at = 0 WHERE id = ?`, id); err != nil {
+		return false, err
+	}
+	return true, tx.promote(e.Conversation, e.Kind.Destination(), now)
+}
+
+func (tx *Tx) must(changed int64, err error) error {
+	if err == nil && changed != 1 {
+		return ErrSettled
+	}
+	return err
+}
+
+// ErrSettled means that an effect is no longer in the state that a change presumes: something else, such as a status
+// that came in, settled it first.
+var ErrSettled = errors.New("the effect was settled otherwise")

@@ -1,0 +1,112 @@
+package store
+
+import (
+	"time"
+)
+
+// insertInbox is the statement of the acknowledgement path.
+const insertInbox = `INSERT INTO inbox (received_at, body) VALUES (?, ?)`
+
+// InboxRow is a webhook that waits to be processed.
+type InboxRow struct {
+	Seq int64
+	Webhook
+}
+
+// NextInbox returns the oldest webhooks, in the order in which they were stored.
+func (tx *Tx) NextInbox(limit int) ([]InboxRow, error) {
+	return rows(tx, func(scan func(...any) error) (InboxRow, error) {
+		var (
+			row InboxRow
+			at  int64
+		)
+		err := scan(&row.Seq, &at, &row.Body)
+		row.ReceivedAt = fromMillis(at)
+		return row, err
+	}, `SELECT seq, received_at, body FROM inbox ORDER BY seq LIMIT ?`, limit)
+}
+
+// RemoveInbox removes a webhook that was processed.
+func (tx *Tx) RemoveInbox(seq int64) error {
+	_, err := tx.exec(`DELETE FROM inbox WHERE seq = ?`, seq)
+	return err
+}
+
+// QuarantineReason says why a webhook, or a part of one, could not be processed.
+type QuarantineReason string
+
+// The reasons for quarantine.
+const (
+	// NotUnderstood: it is not what Meta documents.
+	NotUnderstood QuarantineReason = "not-understood"
+	// OtherNumber: it is for a phone number, or an account, that is not the channel's.
+	OtherNumber QuarantineReason = "other-number"
+	// Contradictory: it has the ID of a message that was received before, but is another message.
+	Contradictory QuarantineReason = "contradictory"
+)
+
+// Quarantined is a webhook, or a part of one, that waits for a person.
+type Quarantined struct {
+	ID         int64
+	ReceivedAt time.Time
+	Reason     QuarantineReason
+	// Detail says more, without quoting the body.
+	Detail string
+	// Body is as received. It holds customers' data.
+	Body []byte
+}
+
+// Quarantine keeps what could not be processed.
+func (tx *Tx) Quarantine(q Quarantined) error {
+	_, err := tx.exec(`INSERT INTO quarantine (received_at, reason, detail, body) VALUES (?, ?, ?, ?)`,
+		millis(q.ReceivedAt), string(q.Reason), q.Detail, notNull(q.Body))
+	return err
+}
+
+// Quarantined returns what is in quarantine with an ID above after, oldest first.
+func (tx *Tx) Quarantined(after int64, limit int) ([]Quarantined, error) {
+	return rows(tx, func(scan func(...any) error) (Quarantined, error) {
+		var (
+			q  Quarantined
+			at int64
+		)
+		err := scan(&q.ID, &at, &q.Reason, &q.Detail, &q.Body)
+		q.ReceivedAt = fromMillis(at)
+		return q, err
+	}, `SELECT id, received_at, reason, detail, body FROM quarantine WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+}
+
+// Record is a webhook that is about no conversation.
+type Record struct {
+	ID         int64
+	ReceivedAt time.Time
+	// Field is the webhook field, or what else it is.
+	Field string
+	Body  []byte
+}
+
+// AddRecord keeps a webhook that is about no conversation.
+func (tx *Tx) AddRecord(r Record) error {
+	_, err := tx.exec(`INSERT INTO record (received_at, field, body) VALUES (?, ?, ?)`, millis(r.ReceivedAt), r.Field, notNull(r.Body))
+	return err
+}
+
+// Records returns the records with an ID above after, oldest first.
+func (tx *Tx) Records(after int64, limit int) ([]Record, error) {
+	return rows(tx, func(scan func(...any) error) (Record, error) {
+		var (
+			r  Record
+			at int64
+		)
+		err := scan(&r.ID, &at, &r.Field, &r.Body)
+		r.ReceivedAt = fromMillis(at)
+		return r, err
+	}, `SELECT id, received_at, field, body FROM record WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+}
+
+func notNull(body []byte) []byte {
+	if body == nil {
+		return []byte{}
+	}
+	return body
+}

@@ -1,0 +1,235 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
+)
+
+const (
+	// sqliteFile and sqliteLock are the names below the data directory.
+	sqliteFile = "receiver.db"
+	sqliteLock = "receiver.lock"
+	// readers is how many snapshots can be read at once.
+	readers = 4
+)
+
+// SQLiteOptions say where the embedded store is.
+type SQLiteOptions struct {
+	// Dir is the directory that holds the database. It must exist and be on a local or block volume.
+	Dir string
+	// Clock and Log default to the system's clock and to nothing.
+	Clock clock.Clock
+	Log   *slog.Logger
+}
+
+// SQLite is the embedded store: one file, one process, one writer.
+type SQLite struct {
+	lock    *os.File
+	db      *sql.DB
+	conn    *sql.Conn
+	readers *sql.DB
+	writer  *sqliteWriter
+
+	// mu keeps writes from being handed over after the channel was closed.
+	mu       sync.RWMutex
+	closed   bool
+	requests chan *write
+	ended    chan struct{}
+
+	failOnce sync.Once
+	failed   chan struct{}
+	err      error
+}
+
+// OpenSQLite opens the embedded store, and waits for as long as another process has it open. The error is ErrForeign,
+// ErrTooNew, ErrNetworkFileSystem, or one of the file system.
+func OpenSQLite(ctx context.Context, o SQLiteOptions) (*SQLite, error) {
+	if o.Clock == nil {
+		o.Clock = clock.System{}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := refuseNetworkFileSystem(o.Dir); err != nil {
+		return nil, err
+	}
+	lock, err := lockFile(ctx, filepath.Join(o.Dir, sqliteLock), o.Clock, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	s := &SQLite{lock: lock, requests: make(chan *write, maxGroup), ended: make(chan struct{}), failed: make(chan struct{})}
+	if err := s.open(ctx, filepath.Join(o.Dir, sqliteFile)); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the store: %w", err), s.release())
+	}
+	go s.run()
+	return s, nil
+}
+
+func (s *SQLite) open(ctx context.Context, name string) error {
+	// SQLite would create the file readable for others.
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	location := (&url.URL{Scheme: "file", Path: name}).String()
+	if s.db, err = sql.Open("sqlite", location); err != nil {
+		return err
+	}
+	if s.conn, err = s.db.Conn(ctx); err != nil {
+		return err
+	}
+	if err := configure(ctx, s.conn); err != nil {
+		return err
+	}
+	if err := migrate(ctx, s.conn, "sqlite", `BEGIN IMMEDIATE`); err != nil {
+		return err
+	}
+	s.writer = &sqliteWriter{conn: s.conn, statements: map[string]*sql.Stmt{}}
+	if s.readers, err = sql.Open("sqlite", location+"?_pragma=query_only(1)&_pragma=busy_timeout(5000)&_pragma=cache_size(-1024)"); err != nil {
+		return err
+	}
+	s.readers.SetMaxOpenConns(readers)
+	s.readers.SetMaxIdleConns(readers)
+	return s.readers.PingContext(ctx)
+}
+
+// pragmas make a commit survive a power cut and keep memory bounded. Each is read back, because SQLite ignores what
+// it does not know or cannot do.
+var pragmas = []struct{ name, set, want string }{
+	{"journal_mode", "WAL", "wal"},
+	{"synchronous", "FULL", "2"},
+	{"locking_mode", "NORMAL", "normal"},
+	{"busy_timeout", "5000", "5000"},
+	{"foreign_keys", "ON", "1"},
+	{"wal_autocheckpoint", "1000", "1000"},
+	{"journal_size_limit", "67108864", "67108864"},
+	{"cache_size", "-8192", "-8192"},
+}
+
+func configure(ctx context.Context, q querier) error {
+	tx := &Tx{ctx: ctx, q: q}
+	for _, p := range pragmas {
+		// Some pragmas answer a setting with a row, others do not, so it is asked for again.
+		var got string
+		if _, err := tx.row(`PRAGMA `+p.name+` = `+p.set, nil, &got); err != nil {
+			return err
+		}
+		if _, err := tx.row(`PRAGMA `+p.name, nil, &got); err != nil {
+			return err
+		}
+		if got != p.want {
+			return fmt.Errorf("SQLite did not accept %s = %s and has %s", p.name, p.set, got)
+		}
+	}
+	return nil
+}
+
+// Append implements Store.
+func (s *SQLite) Append(ctx context.Context, w Webhook) error {
+	return s.write(ctx, &write{webhook: w})
+}
+
+// Update implements Store.
+func (s *SQLite) Update(ctx context.Context, fn func(*Tx) error) error {
+	return s.write(ctx, &write{fn: fn})
+}
+
+// View implements Store.
+func (s *SQLite) View(ctx context.Context, fn func(*Tx) error) error {
+	tx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		if fatal(err) {
+			s.fail(err)
+		}
+		return err
+	}
+	err = fn(&Tx{ctx: ctx, q: tx})
+	if fatal(err) {
+		s.fail(err)
+	}
+	// There is nothing to commit.
+	return errors.Join(err, tx.Rollback())
+}
+
+// Failed implements Store.
+func (s *SQLite) Failed() <-chan struct{} { return s.failed }
+
+// Err implements Store.
+func (s *SQLite) Err() error {
+	select {
+	case <-s.failed:
+		return s.err
+	default:
+		return nil
+	}
+}
+
+func (s *SQLite) fail(err error) {
+	s.failOnce.Do(func() {
+		s.err = fmt.Errorf("the store failed and has to be opened anew: %w", err)
+		close(s.failed)
+	})
+}
+
+// Close implements Store.
+func (s *SQLite) Close() error {
+	s.mu.Lock()
+	already := s.closed
+	if !already {
+		s.closed = true
+		close(s.requests)
+	}
+	s.mu.Unlock()
+	<-s.ended
+	if already {
+		return nil
+	}
+	return s.release()
+}
+
+func (s *SQLite) release() error {
+	var errs []error
+	if s.readers != nil {
+		errs = append(errs, s.readers.Close())
+	}
+	if s.writer != nil {
+		errs = append(errs, s.writer.close())
+	}
+	if s.conn != nil {
+		errs = append(errs, s.conn.Close())
+	}
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
+	}
+	return errors.Join(append(errs, s.lock.Close())...)
+}
+
+// fatal tells the errors after which neither the file nor SQLite's view of it can be trusted. After a failed write
+// SQLite may even report a sound file as corrupt, so nothing is retried or repaired in this process.
+func fatal(err error) bool {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB,
+		sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOMEM:
+		return true
+	}
+	return false
+}

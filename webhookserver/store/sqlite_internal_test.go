@@ -1,0 +1,125 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func openDir(t *testing.T, dir string) *SQLite {
+	t.Helper()
+	s, err := OpenSQLite(context.Background(), SQLiteOptions{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// SQLite's own error for a full disk, from a file that may not grow.
+func TestSQLiteFailsForGoodWhenTheDiskIsFull(t *testing.T) {
+	dir := t.TempDir()
+	s := openDir(t, dir)
+	if _, err := s.conn.ExecContext(t.Context(), `PRAGMA max_page_count = 40`); err != nil {
+		t.Fatal(err)
+	}
+	body := bytes.Repeat([]byte("x"), 4000)
+	acknowledged := 0
+	var err error
+	for err == nil && acknowledged < 1000 {
+		if err = s.Append(t.Context(), Webhook{Body: body}); err == nil {
+			acknowledged++
+		}
+	}
+	if err == nil || acknowledged == 0 {
+		t.Fatalf("%d webhooks were acknowledged, then: %v", acknowledged, err)
+	}
+	select {
+	case <-s.Failed():
+	default:
+		t.Error("the store does not say that it failed")
+	}
+	if s.Err() == nil || !strings.Contains(s.Err().Error(), "full") {
+		t.Errorf("Err: %v", s.Err())
+	}
+	// A small row would fit, but nothing is tried again.
+	if err := s.Append(t.Context(), Webhook{Body: []byte("small")}); err == nil {
+		t.Error("a store that failed acknowledged a webhook")
+	}
+	if err := s.Update(t.Context(), func(*Tx) error { t.Error("a store that failed ran an update"); return nil }); err == nil {
+		t.Error("a store that failed took an update")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openDir(t, dir)
+	defer s.Close()
+	if err := s.View(t.Context(), func(tx *Tx) error {
+		list, err := tx.NextInbox(2000)
+		if len(list) != acknowledged {
+			t.Errorf("%d webhooks were acknowledged, %d are there", acknowledged, len(list))
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSQLiteRefusesNetworkFileSystems(t *testing.T) {
+	for _, magic := range []int64{unix.NFS_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC} {
+		if err := refuseFileSystem(magic); !errors.Is(err, ErrNetworkFileSystem) {
+			t.Errorf("file system %#x: %v", magic, err)
+		}
+	}
+	if err := refuseFileSystem(unix.EXT4_SUPER_MAGIC); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSQLiteReadsItsPragmasBack(t *testing.T) {
+	s := openDir(t, t.TempDir())
+	defer s.Close()
+	saved := pragmas
+	defer func() { pragmas = saved }()
+	pragmas = append(pragmas[:len(pragmas):len(pragmas)], struct{ name, set, want string }{"synchronous", "FULL", "3"})
+	if err := configure(t.Context(), s.conn); err == nil || !strings.Contains(err.Error(), "synchronous") {
+		t.Errorf("configure: %v", err)
+	}
+}
+
+func TestSQLiteRefusesAStoreOfTheFuture(t *testing.T) {
+	for name, tc := range map[string]struct {
+		version int
+		want    error
+	}{
+		"the next version may be rolled back": {2, nil},
+		"a later one may not":                 {3, ErrTooNew},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := openDir(t, dir)
+			if _, err := s.conn.ExecContext(t.Context(), `INSERT INTO migration (version) VALUES (?)`, tc.version); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s, err := OpenSQLite(t.Context(), SQLiteOptions{Dir: dir})
+			if !errors.Is(err, tc.want) {
+				t.Fatalf("OpenSQLite: %v, want %v", err, tc.want)
+			}
+			if err == nil {
+				_ = s.Close()
+			}
+		})
+	}
+}
+
+func TestMigrationsAreNumberedWithoutGaps(t *testing.T) {
+	if list, err := loadMigrations("sqlite"); err != nil || len(list) == 0 {
+		t.Errorf("%d migrations, %v", len(list), err)
+	}
+}

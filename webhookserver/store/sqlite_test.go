@@ -1,0 +1,151 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock/clocktest"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func openSQLite(t *testing.T, dir string) *store.SQLite {
+	t.Helper()
+	s, err := store.OpenSQLite(context.Background(), store.SQLiteOptions{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestSQLiteConforms(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Opener {
+		dir := t.TempDir()
+		return func(t *testing.T) store.Store { return openSQLite(t, dir) }
+	})
+}
+
+// A copy of the files of a store that is still open is what a power cut leaves behind.
+func copyFiles(t *testing.T, from string) string {
+	t.Helper()
+	to := t.TempDir()
+	for _, name := range []string{"receiver.db", "receiver.db-wal"} {
+		data, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(to, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return to
+}
+
+func TestSQLiteKeepsWhatItAcknowledgedAfterACrash(t *testing.T) {
+	dir := t.TempDir()
+	s := openSQLite(t, dir)
+	defer s.Close()
+	if err := s.Update(t.Context(), func(tx *store.Tx) error {
+		return errors.Join(
+			tx.SaveConversation(conversation.State{ID: "c1"}, storetest.At),
+			tx.AddEffects("c1", []conversation.Effect{{Key: "k", Kind: conversation.KindSendText}}, storetest.At),
+		)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Append(t.Context(), store.Webhook{ReceivedAt: storetest.At, Body: []byte("acknowledged")}); err != nil {
+		t.Fatal(err)
+	}
+	after := openSQLite(t, copyFiles(t, dir))
+	defer after.Close()
+	if err := after.View(t.Context(), func(tx *store.Tx) error {
+		list, err := tx.NextInbox(10)
+		if len(list) != 1 || string(list[0].Body) != "acknowledged" {
+			t.Errorf("inbox after the crash: %+v", list)
+		}
+		_, found, err2 := tx.EffectByKey("k")
+		if !found {
+			t.Error("the effect is gone")
+		}
+		return errors.Join(err, err2)
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSQLiteWaitsForTheProcessBeforeIt(t *testing.T) {
+	dir := t.TempDir()
+	first := openSQLite(t, dir)
+	clock := clocktest.New(storetest.At)
+	opened := make(chan *store.SQLite)
+	go func() {
+		s, err := store.OpenSQLite(context.Background(), store.SQLiteOptions{Dir: dir, Clock: clock})
+		if err != nil {
+			t.Error(err)
+		}
+		opened <- s
+	}()
+	for range 3 {
+		clock.AwaitTimers(1)
+		select {
+		case <-opened:
+			t.Fatal("two processes have the store open")
+		default:
+		}
+		clock.Advance(time.Second)
+	}
+	clock.AwaitTimers(1)
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(time.Second)
+	if err := (<-opened).Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSQLiteStopsWaitingWhenTold(t *testing.T) {
+	dir := t.TempDir()
+	first := openSQLite(t, dir)
+	defer first.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	clock := clocktest.New(storetest.At)
+	go func() { clock.AwaitTimers(1); cancel() }()
+	if _, err := store.OpenSQLite(ctx, store.SQLiteOptions{Dir: dir, Clock: clock}); !errors.Is(err, context.Canceled) {
+		t.Errorf("OpenSQLite: %v", err)
+	}
+}
+
+func TestSQLiteFilesAreForTheOwnerOnly(t *testing.T) {
+	dir := t.TempDir()
+	s := openSQLite(t, dir)
+	defer s.Close()
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v", f.Name(), info.Mode())
+		}
+	}
+}
+
+func TestSQLiteNamesAMissingDirectory(t *testing.T) {
+	if _, err := store.OpenSQLite(t.Context(), store.SQLiteOptions{Dir: filepath.Join(t.TempDir(), "absent")}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("OpenSQLite: %v", err)
+	}
+}

@@ -1,0 +1,54 @@
+// Package store keeps what the receiver must not lose: webhooks, conversations, effects, and the tickets of the
+// built-in inbox.
+//
+// A Store is one database of one channel. All writing goes through Append and Update, whose success means that the
+// data survives a power cut. The queries are methods of Tx and the same for every engine; an engine adds how to open,
+// commit and lock.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Store is a channel's database. Its methods are safe for concurrent use.
+type Store interface {
+	// Append stores a webhook as received. It returns nil only when the webhook is durable.
+	Append(ctx context.Context, w Webhook) error
+	// Update runs fn in a transaction and returns when what fn wrote is durable. If fn fails, nothing that it wrote
+	// stays, and Update returns its error. fn must not call the store in another way than through its Tx, nor keep it.
+	Update(ctx context.Context, fn func(*Tx) error) error
+	// View runs fn on a consistent snapshot that cannot be written to.
+	View(ctx context.Context, fn func(*Tx) error) error
+	// Failed is closed when the store can no longer vouch for its data. The process must end then: only a fresh
+	// start, which reads back what the disk really holds, makes it right again.
+	Failed() <-chan struct{}
+	// Err says why, after Failed was closed.
+	Err() error
+	// Close finishes the writes that were begun, and closes the store.
+	Close() error
+}
+
+// ErrClosed means that the store was closed.
+var ErrClosed = errors.New("the store is closed")
+
+// Webhook is a signed webhook as received.
+type Webhook struct {
+	ReceivedAt time.Time
+	Body       []byte
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

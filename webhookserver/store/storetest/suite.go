@@ -1,0 +1,324 @@
+// Package storetest is what every engine of the store has to pass.
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// Opener opens the same database each time it is called, after the one before was closed.
+type Opener func(t *testing.T) store.Store
+
+// At is the time at which the suite's things happen.
+var At = time.Date(2026, 11, 2, 10, 0, 0, 0, time.UTC)
+
+// Run runs the suite. fresh is called once a test and returns an opener for an empty database.
+func Run(t *testing.T, fresh func(t *testing.T) Opener) {
+	for name, test := range map[string]func(*testing.T, Opener){
+		"Webhooks survive reopening in order":            webhooksSurvive,
+		"Concurrent webhooks are all kept":               concurrentWebhooks,
+		"A failed update takes back only itself":         failedUpdate,
+		"A view cannot write":                            viewCannotWrite,
+		"A closed store says so":                         closedStore,
+		"A wamid is taken once":                          wamidOnce,
+		"Identities lead to the latest conversation":     identities,
+		"Statuses wait for their message":                statusesWait,
+		"A lane goes one by one":                         laneOneByOne,
+		"Lanes do not hold up each other":                lanesApart,
+		"An effect's key counts once":                    keyOnce,
+		"A ticket that is dead holds its articles":       deadTicketHolds,
+		"A dead letter is replayed in its place":         replay,
+		"What was in flight is in doubt after a crash":   inFlightIsInDoubt,
+		"A settled effect is not changed any more":       settled,
+		"Tickets and articles are there once":            tickets,
+		"A request is carried out once":                  requests,
+		"A store belongs to one channel":                 claim,
+		"Counts tell what is there":                      counts,
+		"Quarantine and records are kept":                quarantine,
+		"Effects become due in time and by destination":  due,
+		"An attempt that does not count is not counted":  uncounted,
+		"Conversations keep their state through reopens": conversations,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, fresh(t)) })
+	}
+}
+
+func update(t *testing.T, s store.Store, fn func(*store.Tx) error) {
+	t.Helper()
+	if err := s.Update(context.Background(), fn); err != nil {
+		t.Fatalf("Update: %v", err)
+	}
+}
+
+func view(t *testing.T, s store.Store, fn func(*store.Tx) error) {
+	t.Helper()
+	if err := s.View(context.Background(), fn); err != nil {
+		t.Fatalf("View: %v", err)
+	}
+}
+
+func closeStore(t *testing.T, s store.Store) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatalf("Close: %v", err)
+	}
+}
+
+func open(t *testing.T, opener Opener) store.Store {
+	t.Helper()
+	s := opener(t)
+	t.Cleanup(func() { closeStore(t, s) })
+	return s
+}
+
+// talk makes conversations that other rows can belong to.
+func talk(t *testing.T, s store.Store, ids ...string) {
+	t.Helper()
+	update(t, s, func(tx *store.Tx) error {
+		for _, id := range ids {
+			if err := tx.SaveConversation(conversation.State{ID: id}, At); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func webhooksSurvive(t *testing.T, opener Opener) {
+	s := opener(t)
+	for i := range 5 {
+		if err := s.Append(t.Context(), store.Webhook{ReceivedAt: At.Add(time.Duration(i)), Body: fmt.Appendf(nil, "body %d", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeStore(t, s)
+	s = open(t, opener)
+	var got []string
+	view(t, s, func(tx *store.Tx) error {
+		list, err := tx.NextInbox(4)
+		for _, row := range list {
+			got = append(got, string(row.Body))
+			if !row.ReceivedAt.Equal(At) {
+				t.Errorf("received at %v, want %v", row.ReceivedAt, At)
+			}
+		}
+		return err
+	})
+	if diff := cmp.Diff([]string{"body 0", "body 1", "body 2", "body 3"}, got); diff != "" {
+		t.Errorf("inbox (-want +got):\n%s", diff)
+	}
+	update(t, s, func(tx *store.Tx) error {
+		list, err := tx.NextInbox(1)
+		if err != nil {
+			return err
+		}
+		return tx.RemoveInbox(list[0].Seq)
+	})
+	view(t, s, func(tx *store.Tx) error {
+		list, err := tx.NextInbox(10)
+		if len(list) != 4 || string(list[0].Body) != "body 1" {
+			t.Errorf("after removing the first: %d rows", len(list))
+		}
+		return err
+	})
+}
+
+func concurrentWebhooks(t *testing.T, opener Opener) {
+	s := open(t, opener)
+	var group sync.WaitGroup
+	for i := range 20 {
+		group.Go(func() {
+			for j := range 25 {
+				if err := s.Append(context.Background(), store.Webhook{ReceivedAt: At, Body: fmt.Appendf(nil, "%d/%d", i, j)}); err != nil {
+					t.Error(err)
+				}
+				if err := s.Update(context.Background(), func(tx *store.Tx) error {
+					return tx.AddRecord(store.Record{ReceivedAt: At, Field: "f", Body: []byte("x")})
+				}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	seen := map[string]bool{}
+	view(t, s, func(tx *store.Tx) error {
+		list, err := tx.NextInbox(1000)
+		for _, row := range list {
+			seen[string(row.Body)] = true
+		}
+		records, recordErr := tx.Records(0, 1000)
+		if len(records) != 500 {
+			t.Errorf("%d records, want 500", len(records))
+		}
+		return errors.Join(err, recordErr)
+	})
+	if len(seen) != 500 {
+		t.Errorf("%d webhooks, want 500", len(seen))
+	}
+}
+
+func failedUpdate(t *testing.T, opener Opener) {
+	s := open(t, opener)
+	broken := errors.New("broken")
+	var group sync.WaitGroup
+	for i := range 40 {
+		group.Go(func() {
+			err := s.Update(context.Background(), func(tx *store.Tx) error {
+				if err := tx.AddRecord(store.Record{ReceivedAt: At, Field: fmt.Sprint(i % 2)}); err != nil {
+					return err
+				}
+				if i%2 == 1 {
+					return broken
+				}
+				return nil
+			})
+			if wantBroken := i%2 == 1; errors.Is(err, broken) != wantBroken {
+				t.Errorf("Update %d: %v", i, err)
+			}
+		})
+	}
+	group.Wait()
+	view(t, s, func(tx *store.Tx) error {
+		list, err := tx.Records(0, 100)
+		if len(list) != 20 {
+			t.Errorf("%d records, want the 20 of the updates that did not fail", len(list))
+		}
+		for _, r := range list {
+			if r.Field != "0" {
+				t.Error("the record of a failed update stayed")
+			}
+		}
+		return err
+	})
+}
+
+func viewCannotWrite(t *testing.T, opener Opener) {
+	s := open(t, opener)
+	err := s.View(t.Context(), func(tx *store.Tx) error { return tx.SetMeta("a", "b") })
+	if err == nil {
+		t.Error("a view wrote")
+	}
+}
+
+func closedStore(t *testing.T, opener Opener) {
+	s := opener(t)
+	closeStore(t, s)
+	closeStore(t, s)
+	if err := s.Append(t.Context(), store.Webhook{Body: []byte("x")}); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("Append after Close: %v", err)
+	}
+	if s.Err() != nil {
+		t.Errorf("Close counts as a failure: %v", s.Err())
+	}
+}
+
+func wamidOnce(t *testing.T, opener Opener) {
+	s := open(t, opener)
+	talk(t, s, "c1")
+	m := store.Message{WAMID: "w1", Conversation: "c1", Type: "text", SentAt: At, ReceivedAt: At.Add(time.Second), Body: []byte("{}")}
+	for i, want := range []bool{true, false, false} {
+		update(t, s, func(tx *store.Tx) error {
+			fresh, err := tx.AddMessage(m)
+			if fresh != want {
+				t.Errorf("AddMessage number %d: new = %v", i, fresh)
+			}
+			return err
+		})
+		m.Type = "image"
+	}
+	view(t, s, func(tx *store.Tx) error {
+		got, found, err := tx.Message("w1")
+		m.Type = "text"
+		if diff := cmp.Diff(m, got); !found || diff != "" {
+			t.Errorf("the first message changed (-want +got):\n%s", diff)
+		}
+		return err
+	})
+}
+
+func identities(t *testing.T, opener Opener) {
+	s := open(t, opener)
+	customer := func(id, user, phone string) {
+		update(t, s, func(tx *store.Tx) error {
+			return tx.SaveConversation(conversation.State{ID: id, Customer: conversation.Customer{UserID: user, Phone: phone}}, At)
+		})
+	}
+	lead := func(kind store.IdentityKind, value, want string) {
+		t.Helper()
+		view(t, s, func(tx *store.Tx) error {
+			got, err := tx.ConversationOf(kind, value)
+			if got != want {
+				t.Errorf("%s %s leads to %q, want %q", kind, value, got, want)
+			}
+			return err
+		})
+	}
+	customer("c1", "US.1", "1555")
+	customer("c1", "US.1", "1555")
+	customer("c2", "", "1666")
+	lead(store.UserID, "US.1", "c1")
+	lead(store.Phone, "1555", "c1")
+	lead(store.Phone, "1666", "c2")
+	lead(store.Phone, "", "")
+	customer("c2", "US.2", "1555")
+	lead(store.Phone, "1555", "c2")
+	lead(store.UserID, "US.1", "c1")
+}
+
+func statusesWait(t *testing.T, opener Opener) {
+	s := open(t, opener)
+	update(t, s, func(tx *store.Tx) error {
+		return errors.Join(
+			tx.AddStatus("w1", "sent", []byte("1"), At),
+			tx.AddStatus("w1", "read", []byte("2"), At.Add(time.Second)),
+			tx.AddStatus("w1", "read", []byte("again"), At.Add(time.Minute)),
+			tx.AddStatus("w2", "sent", []byte("3"), At),
+		)
+	})
+	update(t, s, func(tx *store.Tx) error {
+		got, err := tx.TakeStatuses("w1")
+		if diff := cmp.Diff([][]byte{[]byte("1"), []byte("2")}, got); diff != "" {
+			t.Errorf("statuses (-want +got):\n%s", diff)
+		}
+		return err
+	})
+	update(t, s, func(tx *store.Tx) error {
+		got, err := tx.TakeStatuses("w1")
+		if len(got) != 0 {
+			t.Error("statuses were taken twice")
+		}
+		return err
+	})
+}
+
+func conversations(t *testing.T, opener Opener) {
+	want := conversation.State{
+		ID: "c1", Epoch: 3, Open: true, LastMessageAt: At,
+		Customer: conversation.Customer{UserID: "US.1", Name: "Zoë"},
+		Outgoing: map[string]conversation.Outgoing{"r1": {Epoch: 3, QueuedAt: At, Parts: []conversation.Delivery{conversation.Sent}, Shown: conversation.Sent}},
+	}
+	s := opener(t)
+	update(t, s, func(tx *store.Tx) error { return tx.SaveConversation(want, At) })
+	closeStore(t, s)
+	s = open(t, opener)
+	view(t, s, func(tx *store.Tx) error {
+		got, found, err := tx.Conversation("c1")
+		if diff := cmp.Diff(want, got); !found || diff != "" {
+			t.Errorf("the conversation changed (-want +got):\n%s", diff)
+		}
+		if _, found, _ := tx.Conversation("c2"); found {
+			t.Error("a conversation was found that is not there")
+		}
+		return err
+	})
+}

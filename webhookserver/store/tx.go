@@ -1,0 +1,118 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// querier runs SQL. Placeholders are question marks; an engine that writes them otherwise rebinds them.
+type querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// Tx is a transaction. It is valid only inside the function that it was passed to, and not for concurrent use.
+type Tx struct {
+	ctx context.Context
+	q   querier
+}
+
+func (tx *Tx) exec(query string, args ...any) (int64, error) {
+	result, err := tx.q.ExecContext(tx.ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// row scans the only row of a query, and reports whether there was one.
+func (tx *Tx) row(query string, args []any, into ...any) (bool, error) {
+	rows, err := tx.q.QueryContext(tx.ctx, query, args...)
+	if err != nil {
+		return false, err
+	}
+	found := rows.Next()
+	if found {
+		err = rows.Scan(into...)
+	}
+	return found && err == nil, errors.Join(err, rows.Err(), rows.Close())
+}
+
+// rows scans every row of a query with scan.
+func rows[T any](tx *Tx, scan func(func(...any) error) (T, error), query string, args ...any) ([]T, error) {
+	result, err := tx.q.QueryContext(tx.ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	var list []T
+	for result.Next() {
+		item, err := scan(result.Scan)
+		if err != nil {
+			return nil, errors.Join(err, result.Close())
+		}
+		list = append(list, item)
+	}
+	return list, errors.Join(result.Err(), result.Close())
+}
+
+// Meta returns a value of the store itself, empty if there is none.
+func (tx *Tx) Meta(name string) (string, error) {
+	var value string
+	_, err := tx.row(`SELECT value FROM meta WHERE name = ?`, []any{name}, &value)
+	return value, err
+}
+
+// SetMeta sets a value of the store itself.
+func (tx *Tx) SetMeta(name, value string) error {
+	_, err := tx.exec(`INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
+	return err
+}
+
+// Names of Meta.
+const (
+	metaBusinessAccount = "business-account-id"
+	metaPhoneNumber     = "phone-number-id"
+)
+
+// ErrForeign means that the store belongs to another channel.
+var ErrForeign = errors.New("the volume holds the data of another channel; mount this channel's own volume, or an empty one")
+
+// Claim makes the store that of a business account and phone number, or fails with ErrForeign if it is that of
+// others. The phone number ID may be empty as long as it is not known.
+func (tx *Tx) Claim(businessAccountID, phoneNumberID string) error {
+	for _, claim := range []struct{ name, what, value string }{
+		{metaBusinessAccount, "WhatsApp Business Account", businessAccountID},
+		{metaPhoneNumber, "phone number ID", phoneNumberID},
+	} {
+		if claim.value == "" {
+			continue
+		}
+		had, err := tx.Meta(claim.name)
+		switch {
+		case err != nil:
+			return err
+		case had == "":
+			if err := tx.SetMeta(claim.name, claim.value); err != nil {
+				return err
+			}
+		case had != claim.value:
+			return fmt.Errorf("%w (its %s differs)", ErrForeign, claim.what)
+		}
+	}
+	return nil
+}
+
+// RememberRequest notes the result of a request that must not be carried out twice. If a request with this key was
+// noted before, it returns what was noted then, and fresh is false.
+func (tx *Tx) RememberRequest(key, fingerprint, result string, now time.Time) (notedFingerprint, notedResult string, fresh bool, err error) {
+	added, err := tx.exec(`INSERT INTO request (key, fingerprint, result, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`,
+		key, fingerprint, result, millis(now))
+	if err != nil || added == 1 {
+		return fingerprint, result, added == 1, err
+	}
+	_, err = tx.row(`SELECT fingerprint, result FROM request WHERE key = ?`, []any{key}, &notedFingerprint, &notedResult)
+	return notedFingerprint, notedResult, false, err
+}
