@@ -9,7 +9,8 @@ import (
 const redacted = "[redacted]"
 
 // Token is an access token, an app secret or a verify token. It prints as
-// "[redacted]" in every format, in logs and in JSON; string(t) gives the value.
+// "[redacted]" in every format that go vet lets pass, in logs and in JSON;
+// string(t) gives the value.
 type Token string
 
 // String returns "[redacted]".
