@@ -43,7 +43,7 @@ func reason(err error) string {
 		return "its certificate is for another host name"
 	case errors.As(err, &invalid), errors.As(err, &certificate):
 		return "its certificate is not valid"
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "it does not speak TLS"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "the connection was refused"

@@ -260,7 +260,8 @@ func (s *Server) number(c *graphCall, scope string) (*number, *graphError) {
 	}
 	if _, failed := s.account(c, n.BusinessAccountID, scope); failed != nil {
 		if failed.subcode == 1349174 {
-			return nil, assetForbidden("phone number")
+			failed = assetForbidden("phone number")
+			failed.userTitle, failed.userText = "", ""
 		}
 		return nil, failed
 	}

@@ -83,6 +83,9 @@ func messageError(code int, details string) *graphError {
 	return e
 }
 
+// firstMessagingCode is where the codes of messaging begin, which come with details.
+const firstMessagingCode = 130000
+
 // errorOfCode returns the error that the Graph API gives for a code.
 func errorOfCode(code int) *graphError {
 	known, ok := graphErrors[code]
@@ -93,7 +96,10 @@ func errorOfCode(code int) *graphError {
 	if known.kind == "" {
 		known.kind = oauthException
 	}
-	if code >= 130000 || code == 100 {
+	if code >= firstMessagingCode {
+		known.details = known.message + "."
+	}
+	if code >= firstMessagingCode || code == 100 {
 		known.message = fmt.Sprintf("(#%d) %s", code, known.message)
 	}
 	return &known

@@ -78,7 +78,7 @@ func curlError(err error) string {
 		number, text = 28, "Operation timed out"
 	case errors.As(err, &certificate), errors.As(err, &unknownCA):
 		number, text = 60, "SSL certificate problem"
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		number, text = 35, "SSL connect error"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		number, text = 7, "Failed to connect"

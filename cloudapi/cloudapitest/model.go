@@ -39,6 +39,8 @@ type PhoneNumber struct {
 	PlatformType           string
 	ThroughputLevel        string
 	MessagingLimit         string
+	// Username is none if empty.
+	Username string
 	// CountryDialCode is put before recipients that are written without a plus
 	// sign; "1" unless told.
 	CountryDialCode string
@@ -211,7 +213,7 @@ func (s *Server) SubscribeApp(appID, callbackURL string, fields ...string) {
 func (s *Server) SubscribeAccount(businessAccountID, appID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if b := s.accounts[businessAccountID]; b != nil {
+	if b := s.accounts[businessAccountID]; b != nil && s.apps[appID] != nil {
 		b.subscribed[appID] = ""
 	}
 }

@@ -136,12 +136,24 @@ func (s *Server) fieldsOf(c *graphCall, n *number) map[string]any {
 		"account_mode":                 n.AccountMode,
 		"platform_type":                n.PlatformType,
 		"throughput":                   map[string]any{"level": n.ThroughputLevel},
+		"host_platform":                n.PlatformType,
+		"messaging_limit_tier":         n.MessagingLimit,
+		"unified_cert_status":          n.NameStatus,
+		"country_code":                 country(n.CountryDialCode + "0"),
+		"username":                     nilIfEmpty(n.Username),
 		"country_dial_code":            n.CountryDialCode,
 		"is_official_business_account": false,
 		"webhook_configuration":        configuration,
 		"health_status":                map[string]any{"can_send_message": "AVAILABLE"},
 		"whatsapp_business_manager_messaging_limit": n.MessagingLimit,
 	}
+}
+
+func nilIfEmpty(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
 }
 
 func (s *Server) phoneNumber(c *graphCall) (any, *graphError) {

@@ -1,6 +1,7 @@
 package cloudapitest
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -81,22 +82,22 @@ func (s *Server) subscribedApps(c *graphCall) (any, *graphError) {
 	if failed != nil {
 		return nil, failed
 	}
-	ids := make([]string, 0, len(b.subscribed))
-	for id := range b.subscribed {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
 	data := []map[string]any{}
-	for _, id := range ids {
-		entry := map[string]any{"whatsapp_business_api_data": map[string]any{
-			"id": id, "name": s.apps[id].Name, "link": "https://www.facebook.com/games/?app_id=" + id,
-		}}
-		if override := b.subscribed[id]; override != "" {
-			entry["override_callback_uri"] = override
-		}
-		data = append(data, entry)
+	for _, id := range slices.Sorted(maps.Keys(b.subscribed)) {
+		data = append(data, s.subscribedApp(b, id))
 	}
 	return map[string]any{"data": data}, nil
+}
+
+// subscribedApp describes one app subscribed to an account; s.mu is held.
+func (s *Server) subscribedApp(b *account, appID string) map[string]any {
+	entry := map[string]any{"whatsapp_business_api_data": map[string]any{
+		"id": appID, "name": s.apps[appID].Name, "link": "https://www.facebook.com/games/?app_id=" + appID,
+	}}
+	if override := b.subscribed[appID]; override != "" {
+		entry["override_callback_uri"] = override
+	}
+	return entry
 }
 
 // subscribeApp subscribes the token's app to a business account. Without a
@@ -122,7 +123,10 @@ func (s *Server) subscribeApp(c *graphCall) (any, *graphError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b.subscribed[c.app.ID] = override
-	return success, nil
+	if override == "" {
+		return success, nil
+	}
+	return map[string]any{"success": true, "data": []any{s.subscribedApp(b, c.app.ID)}}, nil
 }
 
 func (s *Server) unsubscribeApp(c *graphCall) (any, *graphError) {
