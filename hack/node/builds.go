@@ -10,13 +10,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 )
 
-// A module is a Go module below build/ (or beside it) whose programs the node runs.
+// A module is a folder whose programs the node runs: Go modules below build/, so that what they require
+// stays out of everybody else's.
 type module struct {
 	name     string // Its folder.
 	upstream string // The module whose version names what is built.
@@ -37,9 +37,9 @@ var (
 		// Without a version kubectl cannot parse what the server says of itself.
 		ldflags: "-s -w -X k8s.io/component-base/version.gitVersion={version}",
 	}
-	etcd   = &module{name: "build/etcd", upstream: "go.etcd.io/etcd/server/v3", ldflags: "-s -w"}
-	addons = &module{name: "build/addons", upstream: "github.com/coredns/coredns", ldflags: "-s -w"}
-	own    = &module{name: ".", ldflags: "-s -w"}
+	etcd        = &module{name: "build/etcd", upstream: "go.etcd.io/etcd/server/v3", ldflags: "-s -w"}
+	addons      = &module{name: "build/addons", upstream: "github.com/coredns/coredns", ldflags: "-s -w"}
+	pauseModule = &module{name: "pause", ldflags: "-s -w"} // A folder of this program's own module.
 
 	apiServer         = program{"kube-apiserver", kubernetes, "k8s.io/kubernetes/cmd/kube-apiserver", "7 minutes"}
 	kubectl           = program{"kubectl", kubernetes, "k8s.io/kubernetes/cmd/kubectl", "1 minute"}
@@ -50,7 +50,7 @@ var (
 	etcdServer        = program{"etcd", etcd, "go.etcd.io/etcd/server/v3", "1 minute"}
 	coreDNS           = program{"coredns", addons, "./coredns", "2 minutes"}
 	provisioner       = program{"provisioner", addons, "./provisioner", "30 seconds"}
-	pause             = program{"pause", own, "./pause", "5 seconds"}
+	pause             = program{"pause", pauseModule, ".", "5 seconds"}
 
 	envtestPrograms = []program{etcdServer, apiServer, kubectl}
 	nodePrograms    = []program{
@@ -67,7 +67,7 @@ type builder struct {
 // version is the version of what the module builds, read from its go.mod so that it is written in one place.
 func (b builder) version(m *module) (string, error) {
 	if m.upstream == "" {
-		return "dev", nil
+		return "own", nil
 	}
 	file := filepath.Join(b.source, m.name, "go.mod")
 	text, err := os.ReadFile(file)
@@ -88,28 +88,22 @@ func (b builder) dir(m *module) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sources, err := filepath.Glob(filepath.Join(b.source, m.name, "go.*"))
-	if err != nil {
-		return "", err
-	}
-	code, err := filepath.Glob(filepath.Join(b.source, m.name, "*", "*.go"))
-	if err != nil {
-		return "", err
-	}
 	hash := sha256.New()
 	fmt.Fprintln(hash, m.ldflags, goVersion(), runtime.GOOS, runtime.GOARCH)
-	for _, file := range slices.Concat(sources, code) {
-		text, err := os.ReadFile(file)
+	for _, pattern := range []string{"go.*", "*.go", "*/*.go"} {
+		files, err := filepath.Glob(filepath.Join(b.source, m.name, pattern))
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(hash, "%s %d %s", filepath.Base(file), len(text), text)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return "", err
+			}
+			fmt.Fprintf(hash, "%s %d %s", filepath.Base(file), len(text), text)
+		}
 	}
-	name := filepath.Base(m.name)
-	if m == own {
-		name = "node"
-	}
-	return filepath.Join(b.cache, fmt.Sprintf("%s-%s-%x", name, version, hash.Sum(nil)[:5])), nil
+	return filepath.Join(b.cache, fmt.Sprintf("%s-%s-%x", filepath.Base(m.name), version, hash.Sum(nil)[:5])), nil
 }
 
 func goVersion() string {

@@ -100,7 +100,8 @@ func (n *node) controllerManager() component {
 	args := append(n.controlPlaneArgs("kube-controller-manager"),
 		"--use-service-account-credentials", "--service-account-private-key-file="+pki("service-account.key"),
 		"--root-ca-file="+pki("ca.crt"), "--cluster-signing-cert-file="+pki("ca.crt"), "--cluster-signing-key-file="+pki("ca.key"),
-		"--service-cluster-ip-range="+n.Network.Services.String())
+		"--service-cluster-ip-range="+n.Network.Services.String(),
+		"--flex-volume-plugin-dir=/var/lib/kubelet/volume-plugins")
 	return component{
 		name: "kube-controller-manager", program: controllerManager, needs: []string{"kube-apiserver"}, args: args,
 		healthy: get(n.url("https", 10257)+"/healthz", "ca", "admin"),

@@ -35,7 +35,7 @@ func (n *node) clean(ctx context.Context, r record) error {
 		return err
 	}
 	return errors.Join(
-		removeCgroups(ctx, n.Name),
+		removeCgroups(ctx, n.cgroup()),
 		n.link().disconnect(ctx, r.ForwardingWas),
 	)
 }

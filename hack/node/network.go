@@ -86,7 +86,7 @@ type link struct {
 
 func newLink(name string, n network) link {
 	sum := sha256.Sum256([]byte(name))
-	return link{network: n, device: fmt.Sprintf("wa-%x", sum[:4]), table: strings.ReplaceAll(name, "-", "_")}
+	return link{network: n, device: fmt.Sprintf("wa-%x", sum[:4]), table: "whatsapp_operator_" + strings.ReplaceAll(name, "-", "_")}
 }
 
 // connect joins the network of the process to the machine's. The link goes away with the process.

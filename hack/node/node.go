@@ -45,6 +45,9 @@ func (n *node) locatePrograms() error {
 
 func (n *node) link() link { return newLink(n.Name, n.Network) }
 
+// cgroup is the name of the group, in every cgroup hierarchy, that all of the node is in.
+func (n *node) cgroup() string { return "whatsapp-operator." + n.Name }
+
 // plan is what the supervisor is told, in a file: it runs on when the source has changed.
 type plan struct {
 	Name     string            `json:"name"`

@@ -17,6 +17,7 @@ var configs embed.FS
 // settings are what the files below config/ are filled in with.
 type settings struct {
 	Name             string
+	Cgroup           string
 	Network          network
 	PauseImage       string
 	CoreDNSImage     string
@@ -30,6 +31,7 @@ type settings struct {
 func (n *node) settings() settings {
 	return settings{
 		Name:             n.Name,
+		Cgroup:           n.cgroup(),
 		Network:          n.Network,
 		PauseImage:       n.image(pause),
 		CoreDNSImage:     n.image(coreDNS),

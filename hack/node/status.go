@@ -68,6 +68,9 @@ func (n *node) ready(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := n.dnsAnswers(ctx); err != nil {
+		return fmt.Errorf("the cluster's DNS does not answer: %w", err)
+	}
 	return nil
 }
 

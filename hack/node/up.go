@@ -5,9 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -37,7 +41,13 @@ func (n *node) up(ctx context.Context) error {
 	if err := n.complete(ctx, r); err != nil {
 		return err
 	}
+	if err := n.settle(ctx); err != nil {
+		return err
+	}
 	progress("the cluster is up after %s; use it with\n\n  export KUBECONFIG=%s\n", time.Since(begin).Round(time.Second), n.kubeconfig())
+	if proxied(n.apiServerURL()) {
+		progress("your environment's proxy has no way to the cluster: add %s to NO_PROXY", n.Network.Subnet)
+	}
 	return nil
 }
 
@@ -107,7 +117,7 @@ func (n *node) startSupervisor(ctx context.Context, r record) (record, error) {
 	if err := n.save(r); err != nil {
 		return r, err
 	}
-	if err := createCgroups(n.Name, r.Supervisor.PID); err != nil {
+	if err := createCgroups(n.cgroup(), r.Supervisor.PID); err != nil {
 		return r, err
 	}
 	if err := n.link().connect(ctx, r.Supervisor.PID); err != nil {
@@ -119,7 +129,7 @@ func (n *node) startSupervisor(ctx context.Context, r record) (record, error) {
 	return r, nil
 }
 
-// complete waits for the components and puts into the cluster what belongs there.
+// complete waits for the components, and puts into the cluster what belongs there.
 func (n *node) complete(ctx context.Context, r record) error {
 	planned, err := plannedNode(n.dir, n.builder.cache)
 	if err != nil {
@@ -143,6 +153,11 @@ func (n *node) complete(ctx context.Context, r record) error {
 			}
 		}
 	}
+	return nil
+}
+
+// settle waits until the node takes pods and the add-ons work.
+func (n *node) settle(ctx context.Context) error {
 	progress("waiting for the node, DNS and storage")
 	for _, wait := range [][]string{
 		{"wait", "node/" + n.Name, "--for=create", "--timeout=60s"},
@@ -154,7 +169,27 @@ func (n *node) complete(ctx context.Context, r record) error {
 			return n.failed(err.Error(), "kubelet")
 		}
 	}
+	// What the API server says of pods may be from before a restart; an answer is not.
+	var err error
+	if !poll(ctx, time.Minute, func() bool { err = n.dnsAnswers(ctx); return err == nil }) {
+		return fmt.Errorf("the cluster's DNS does not answer: %w", err)
+	}
 	return nil
+}
+
+// dnsAnswers asks the cluster's DNS, through its Service, for a Service.
+func (n *node) dnsAnswers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(n.Network.DNS.String(), "53"))
+	}}
+	const name = "kubernetes.default.svc.cluster.local."
+	addresses, err := resolver.LookupHost(ctx, name)
+	if err == nil && !slices.Equal(addresses, []string{n.Network.APIService.String()}) {
+		err = fmt.Errorf("%s is %v instead of %s", name, addresses, n.Network.APIService)
+	}
+	return err
 }
 
 // await waits until the component is healthy.
@@ -227,7 +262,19 @@ func (n *node) runKubectl(ctx context.Context, stdin string, args ...string) (st
 	return string(out), nil
 }
 
-// kubectlEnvironment is the environment with the kubeconfig, and without a proxy: none has a way to the cluster.
+// kubectlEnvironment is the environment with the kubeconfig, kubectl's cache beside it so that down takes both,
+// and without a proxy: none has a way to the cluster.
 func kubectlEnvironment(kubeconfig string) []string {
-	return append(os.Environ(), "KUBECONFIG="+kubeconfig, "NO_PROXY=*", "no_proxy=*")
+	cache := filepath.Join(filepath.Dir(kubeconfig), "kubectl-cache")
+	return append(os.Environ(), "KUBECONFIG="+kubeconfig, "KUBECACHEDIR="+cache, "NO_PROXY=*", "no_proxy=*")
+}
+
+// proxied tells whether the environment sends what is for the address to a proxy.
+func proxied(address string) bool {
+	request, err := http.NewRequest(http.MethodGet, address, nil)
+	if err != nil {
+		return false
+	}
+	proxy, err := http.ProxyFromEnvironment(request)
+	return err == nil && proxy != nil
 }
