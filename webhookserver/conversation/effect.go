@@ -127,6 +127,11 @@ func TicketMarker(conversation string, epoch int) string {
 	return fmt.Sprintf("%s/%d", conversation, epoch)
 }
 
+// TicketKey is the key of the effect that opens the ticket of an epoch.
+func TicketKey(conversation string, epoch int) string {
+	return TicketMarker(conversation, epoch) + "/ticket"
+}
+
 func (s State) marker(suffix string) string { return TicketMarker(s.ID, s.Epoch) + "/" + suffix }
 
 func addArticle(key string, epoch int, a Article) Effect {

@@ -53,7 +53,7 @@ func (s *State) messageReceived(e MessageReceived, now time.Time) []Effect {
 	s.Epoch++
 	s.Open = true
 	effects := []Effect{{
-		Key: s.marker("ticket"), Kind: KindOpenTicket, Epoch: s.Epoch,
+		Key: TicketKey(s.ID, s.Epoch), Kind: KindOpenTicket, Epoch: s.Epoch,
 		OpenTicket: &OpenTicket{Group: e.Settings.TargetGroup, Customer: s.Customer, Article: article},
 	}}
 	if aside || e.Settings.Welcome == "" || !s.MaySend(now) {

@@ -200,6 +200,17 @@ func (tx *Tx) FinishEffect(e Effect, state EffectState, remoteID, why string, no
 	return true, tx.promote(e.Conversation, e.Kind.Destination(), now)
 }
 
+// ConfirmEffect ends an effect as done because there is proof that it was carried out, even if it was given up before,
+// and lets the next of its lane go.
+func (tx *Tx) ConfirmEffect(e Effect, remoteID string, now time.Time) error {
+	changed, err := tx.exec(`UPDATE effect SET state = 4, remote_id = ?, error = '', finished_at = ? WHERE id = ? AND state <> 4`,
+		remoteID, millis(now), e.ID)
+	if err != nil || changed == 0 {
+		return err
+	}
+	return tx.promote(e.Conversation, e.Kind.Destination(), now)
+}
+
 func (tx *Tx) promote(conversationID string, destination conversation.Destination, now time.Time) error {
 	_, err := tx.exec(`UPDATE effect SET state = 1, next_at = ? WHERE id = (
 			SELECT min(id) FROM effect WHERE conversation = ? AND destination = ? AND state = 0)

@@ -26,10 +26,10 @@ func (tx *Tx) NextInbox(limit int) ([]InboxRow, error) {
 	}, `SELECT seq, received_at, body FROM inbox ORDER BY seq LIMIT ?`, limit)
 }
 
-// RemoveInbox removes a webhook that was processed.
-func (tx *Tx) RemoveInbox(seq int64) error {
-	_, err := tx.exec(`DELETE FROM inbox WHERE seq = ?`, seq)
-	return err
+// RemoveInbox removes a webhook that was processed, and reports whether it was still there.
+func (tx *Tx) RemoveInbox(seq int64) (bool, error) {
+	removed, err := tx.exec(`DELETE FROM inbox WHERE seq = ?`, seq)
+	return removed == 1, err
 }
 
 // QuarantineReason says why a webhook, or a part of one, could not be processed.

@@ -119,8 +119,8 @@ func (tx *Tx) AddArticle(ticket int64, a Article, now time.Time) error {
 
 // HasArticle tells whether an article is there.
 func (tx *Tx) HasArticle(marker string) (bool, error) {
-	var one int64
-	return tx.row(`SELECT 1 FROM article WHERE marker = ?`, []any{marker}, &one)
+	_, found, err := tx.Article(marker)
+	return found, err
 }
 
 // SetDelivery shows on an article how far it has got.
@@ -130,16 +130,28 @@ func (tx *Tx) SetDelivery(d conversation.SetDelivery) error {
 	return err
 }
 
+const articleColumns = `id, marker, author, type, text, written_at, created_at, delivery, delivery_reason, delivery_at`
+
+func scanArticle(scan func(...any) error) (Article, error) {
+	var (
+		a                        Article
+		written, created, showed int64
+	)
+	err := scan(&a.ID, &a.Marker, &a.Author, &a.Type, &a.Text, &written, &created, &a.Delivery, &a.DeliveryReason, &showed)
+	a.WrittenAt, a.CreatedAt, a.DeliveryAt = fromMillis(written), fromMillis(created), fromMillis(showed)
+	return a, err
+}
+
+// Article returns an article by its marker, and whether it is there.
+func (tx *Tx) Article(marker string) (Article, bool, error) {
+	list, err := rows(tx, scanArticle, `SELECT `+articleColumns+` FROM article WHERE marker = ?`, marker)
+	if err != nil || len(list) == 0 {
+		return Article{}, false, err
+	}
+	return list[0], true, nil
+}
+
 // Articles returns the articles of a ticket, oldest first.
 func (tx *Tx) Articles(ticket int64) ([]Article, error) {
-	return rows(tx, func(scan func(...any) error) (Article, error) {
-		var (
-			a                        Article
-			written, created, showed int64
-		)
-		err := scan(&a.ID, &a.Marker, &a.Author, &a.Type, &a.Text, &written, &created, &a.Delivery, &a.DeliveryReason, &showed)
-		a.WrittenAt, a.CreatedAt, a.DeliveryAt = fromMillis(written), fromMillis(created), fromMillis(showed)
-		return a, err
-	}, `SELECT id, marker, author, type, text, written_at, created_at, delivery, delivery_reason, delivery_at
-		FROM article WHERE ticket = ? ORDER BY id`, ticket)
+	return rows(tx, scanArticle, `SELECT `+articleColumns+` FROM article WHERE ticket = ? ORDER BY id`, ticket)
 }

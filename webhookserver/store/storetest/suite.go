@@ -121,7 +121,13 @@ func webhooksSurvive(t *testing.T, opener Opener) {
 		if err != nil {
 			return err
 		}
-		return tx.RemoveInbox(list[0].Seq)
+		for _, want := range []bool{true, false} {
+			removed, err := tx.RemoveInbox(list[0].Seq)
+			if err != nil || removed != want {
+				t.Errorf("RemoveInbox: %v, %v; want %v", removed, err, want)
+			}
+		}
+		return nil
 	})
 	view(t, s, func(tx *store.Tx) error {
 		list, err := tx.NextInbox(10)

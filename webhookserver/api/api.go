@@ -1,0 +1,180 @@
+// Package api is the receiver's private API: its status, the tickets of the built-in inbox, and what waits for a
+// person. It is reached from inside the cluster only, with one of two bearer tokens.
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/inbox"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+const (
+	// maxRequest bounds a request's body, in bytes.
+	maxRequest = 256 << 10
+	// maxKey bounds an idempotency key, in characters.
+	maxKey = 255
+	// defaultPage and maxPage are how many items a list returns unless told, and at most.
+	defaultPage = 50
+	maxPage     = 200
+	// IdempotencyKey is the header that makes a repeated request harmless.
+	IdempotencyKey = "Idempotency-Key"
+)
+
+// Tokens open the API. An empty one opens nothing.
+type Tokens struct {
+	// Status opens the status and nothing else.
+	Status []byte
+	// API opens everything.
+	API []byte
+}
+
+// Handler serves the private API.
+type Handler struct {
+	Store store.Store
+	Inbox *inbox.Inbox
+	Clock clock.Clock
+	Log   *slog.Logger
+	// Tokens returns the tokens that are valid at present.
+	Tokens func() Tokens
+	// Status returns the receiver's status.
+	Status func(context.Context) (config.Status, error)
+	// Changed is called when there may be new effects.
+	Changed func()
+}
+
+// Routes returns the API as one http.Handler.
+func (h *Handler) Routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+config.StatusPath, h.open(h.status, true))
+	for pattern, serve := range map[string]func(*http.Request) (any, error){
+		"GET /v1/tickets":                   h.listTickets,
+		"GET /v1/tickets/{id}":              h.showTicket,
+		"POST /v1/tickets/{id}/replies":     h.reply,
+		"POST /v1/tickets/{id}/close":       h.closeTicket,
+		"GET /v1/dead-letters":              h.listDeadLetters,
+		"POST /v1/dead-letters/{id}/replay": h.replay,
+		"GET /v1/quarantine":                h.listQuarantine,
+		"/":                                 h.nothing,
+	} {
+		mux.Handle(pattern, h.open(serve, false))
+	}
+	return mux
+}
+
+// problem is an error that the caller can do something about.
+type problem struct {
+	status        int
+	code, message string
+}
+
+func (p *problem) Error() string { return p.message }
+
+func (h *Handler) open(serve func(*http.Request) (any, error), statusTokenOpens bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+		if err := h.authorise(r, statusTokenOpens); err != nil {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="receiver"`)
+			h.fail(w, err)
+			return
+		}
+		answer, err := serve(r)
+		if err != nil {
+			h.fail(w, err)
+			return
+		}
+		write(w, http.StatusOK, answer)
+	})
+}
+
+func (h *Handler) authorise(r *http.Request, statusTokenOpens bool) error {
+	tokens := h.Tokens()
+	given, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	isAPI, isStatus := same(given, tokens.API), same(given, tokens.Status)
+	switch {
+	case bearer && (isAPI || (isStatus && statusTokenOpens)):
+		return nil
+	case bearer && isStatus:
+		return &problem{http.StatusForbidden, "forbidden", "This token opens only " + config.StatusPath + "; use the API token."}
+	default:
+		return &problem{http.StatusUnauthorized, "unauthorized", "Send the API token as a bearer token in the Authorization header."}
+	}
+}
+
+// same compares in a time that depends on neither value. An empty token is never the same.
+func same(given string, token []byte) bool {
+	a, b := sha256.Sum256([]byte(given)), sha256.Sum256(token)
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && len(token) > 0
+}
+
+func (h *Handler) fail(w http.ResponseWriter, err error) {
+	var (
+		p       *problem
+		tooLong *http.MaxBytesError
+	)
+	switch {
+	case errors.As(err, &p):
+	case errors.As(err, &tooLong):
+		p = &problem{http.StatusRequestEntityTooLarge, "too-large", "The request is too large."}
+	case errors.Is(err, inbox.ErrNoTicket):
+		p = &problem{http.StatusNotFound, "not-found", "There is no ticket with this ID."}
+	case errors.Is(err, inbox.ErrEmptyReply):
+		p = &problem{http.StatusBadRequest, "invalid", "The reply has no text."}
+	case errors.Is(err, inbox.ErrKeyReused):
+		p = &problem{http.StatusUnprocessableEntity, "key-reused", "This idempotency key was used for another reply; use a new key for each reply."}
+	default:
+		h.Log.Error("a request to the private API failed", "error", err)
+		p = &problem{http.StatusServiceUnavailable, "unavailable", "The receiver cannot do this now; try again. Its log says why."}
+	}
+	write(w, p.status, map[string]any{"error": map[string]string{"code": p.code, "message": p.message}})
+}
+
+func write(w http.ResponseWriter, status int, answer any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	// The caller may have gone away.
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+func (h *Handler) nothing(*http.Request) (any, error) {
+	return nil, &problem{http.StatusNotFound, "not-found", "There is nothing at this path, or not with this method."}
+}
+
+func (h *Handler) status(r *http.Request) (any, error) { return h.Status(r.Context()) }
+
+func pathID(r *http.Request) (int64, error) {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if err != nil || id <= 0 {
+		return 0, &problem{http.StatusNotFound, "not-found", "The ID in the path is not a positive number."}
+	}
+	return id, nil
+}
+
+// page reads limit, and the position that a list goes on from.
+func page(r *http.Request, position string, otherwise int64) (from int64, limit int, err error) {
+	from, limit = otherwise, defaultPage
+	query := r.URL.Query()
+	if v := query.Get(position); v != "" {
+		if from, err = strconv.ParseInt(v, 10, 64); err != nil || from < 0 {
+			return 0, 0, &problem{http.StatusBadRequest, "invalid", position + " must be an ID from an earlier page."}
+		}
+	}
+	if v := query.Get("limit"); v != "" {
+		if limit, err = strconv.Atoi(v); err != nil || limit < 1 || limit > maxPage {
+			return 0, 0, &problem{http.StatusBadRequest, "invalid", "limit must be a number from 1 to " + strconv.Itoa(maxPage) + "."}
+		}
+	}
+	return from, limit, nil
+}

@@ -1,0 +1,193 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// Ticket is a ticket in the API's JSON.
+type Ticket struct {
+	ID int64 `json:"id"`
+	// Conversation is the same for all tickets of one customer.
+	Conversation string    `json:"conversation"`
+	Title        string    `json:"title"`
+	Group        string    `json:"group,omitempty"`
+	State        string    `json:"state"`
+	Customer     Customer  `json:"customer"`
+	CreatedAt    time.Time `json:"createdAt"`
+	UpdatedAt    time.Time `json:"updatedAt"`
+	// WindowEndsAt is when WhatsApp stops accepting replies, unless the customer writes again.
+	WindowEndsAt *time.Time `json:"windowEndsAt,omitempty"`
+	// Articles is set where a single ticket is shown.
+	Articles []Article `json:"articles,omitempty"`
+}
+
+// Customer is a customer in the API's JSON.
+type Customer struct {
+	Name     string `json:"name,omitempty"`
+	Username string `json:"username,omitempty"`
+	Phone    string `json:"phone,omitempty"`
+	UserID   string `json:"userID,omitempty"`
+}
+
+// Article is an article in the API's JSON.
+type Article struct {
+	ID string `json:"id"`
+	// Author is customer, agent, channel or note.
+	Author string `json:"author"`
+	// Type is WhatsApp's type of a customer's message.
+	Type      string    `json:"type,omitempty"`
+	Text      string    `json:"text"`
+	WrittenAt time.Time `json:"writtenAt"`
+	// Delivery is set for messages to the customer.
+	Delivery *Delivery `json:"delivery,omitempty"`
+}
+
+// Delivery is how far a message to the customer has got, in the API's JSON.
+type Delivery struct {
+	State string `json:"state"`
+	// Reason says why, where the message failed, was not sent, or its fate is uncertain.
+	Reason string     `json:"reason,omitempty"`
+	At     *time.Time `json:"at,omitempty"`
+}
+
+func ticketJSON(t store.Ticket) Ticket {
+	return Ticket{
+		ID: t.ID, Conversation: t.Conversation, Title: t.Title, Group: t.Group, State: string(t.State),
+		Customer: Customer{
+			Name: t.Customer.Name, Username: t.Customer.Username, Phone: t.Customer.Phone, UserID: t.Customer.UserID,
+		},
+		CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt,
+	}
+}
+
+func articleJSON(a store.Article) Article {
+	out := Article{ID: a.Marker, Author: string(a.Author), Type: a.Type, Text: a.Text, WrittenAt: a.WrittenAt}
+	if a.Delivery != "" {
+		out.Delivery = &Delivery{State: string(a.Delivery), Reason: a.DeliveryReason, At: optional(a.DeliveryAt)}
+	}
+	return out
+}
+
+func optional(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func (h *Handler) listTickets(r *http.Request) (any, error) {
+	before, limit, err := page(r, "before", math.MaxInt64)
+	if err != nil {
+		return nil, err
+	}
+	state := store.TicketState(r.URL.Query().Get("state"))
+	if state != "" && state != store.TicketOpen && state != store.TicketClosed {
+		return nil, &problem{http.StatusBadRequest, "invalid", "state must be open or closed, or left out for both."}
+	}
+	list := []Ticket{}
+	err = h.Store.View(r.Context(), func(tx *store.Tx) error {
+		tickets, err := tx.Tickets(state, before, limit)
+		for _, t := range tickets {
+			list = append(list, ticketJSON(t))
+		}
+		return err
+	})
+	return map[string]any{"tickets": list}, err
+}
+
+func (h *Handler) showTicket(r *http.Request) (any, error) {
+	id, err := pathID(r)
+	if err != nil {
+		return nil, err
+	}
+	var shown Ticket
+	err = h.Store.View(r.Context(), func(tx *store.Tx) error {
+		t, found, err := tx.Ticket(id)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return &problem{http.StatusNotFound, "not-found", "There is no ticket with this ID."}
+		}
+		shown = ticketJSON(t)
+		state, _, err := tx.Conversation(t.Conversation)
+		if err != nil {
+			return err
+		}
+		shown.WindowEndsAt = optional(state.WindowEnds())
+		articles, err := tx.Articles(id)
+		for _, a := range articles {
+			shown.Articles = append(shown.Articles, articleJSON(a))
+		}
+		return err
+	})
+	return shown, err
+}
+
+func (h *Handler) reply(r *http.Request) (any, error) {
+	id, err := pathID(r)
+	if err != nil {
+		return nil, err
+	}
+	key := r.Header.Get(IdempotencyKey)
+	if key == "" || utf8.RuneCountInString(key) > maxKey {
+		return nil, &problem{http.StatusBadRequest, "invalid", "Send a header " + IdempotencyKey +
+			" with a value of at most 255 characters that is new for each reply, so that a repeated request does not send twice."}
+	}
+	var request struct {
+		Text string `json:"text"`
+	}
+	if err := decode(r, &request); err != nil {
+		return nil, err
+	}
+	article, err := h.Inbox.Reply(r.Context(), id, key, request.Text)
+	if err != nil {
+		return nil, err
+	}
+	h.Changed()
+	return articleJSON(article), nil
+}
+
+func decode(r *http.Request, into any) error {
+	decoder := json.NewDecoder(r.Body)
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(into)
+	if err == nil {
+		if _, err = decoder.Token(); err == io.EOF {
+			return nil
+		}
+		err = errors.New("there is more than one JSON value")
+	}
+	var tooLong *http.MaxBytesError
+	if errors.As(err, &tooLong) {
+		return err
+	}
+	// The decoder's own text may quote the request.
+	what := "it is not valid JSON"
+	if name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
+		what = "the field " + name + " is not known"
+	}
+	return &problem{http.StatusBadRequest, "invalid", `The request must be a JSON object as {"text": "…"}: ` + what + "."}
+}
+
+func (h *Handler) closeTicket(r *http.Request) (any, error) {
+	id, err := pathID(r)
+	if err != nil {
+		return nil, err
+	}
+	t, err := h.Inbox.Close(r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	h.Changed()
+	return ticketJSON(t), nil
+}

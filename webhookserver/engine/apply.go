@@ -1,0 +1,38 @@
+// Package engine lets events happen to stored conversations: it loads a conversation, steps it, and stores the result
+// with the effects that the step wants, in the caller's transaction. The Processor does so with stored webhooks.
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// ErrNoConversation means that an event is about a conversation that is not there.
+var ErrNoConversation = errors.New("there is no such conversation")
+
+// Apply lets an event happen to a conversation.
+func Apply(tx *store.Tx, id string, event conversation.Event, now time.Time) error {
+	state, found, err := tx.Conversation(id)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return ErrNoConversation
+	}
+	return apply(tx, state, event, now)
+}
+
+func apply(tx *store.Tx, state conversation.State, event conversation.Event, now time.Time) error {
+	next, effects := conversation.Step(state, event, now)
+	if err := tx.SaveConversation(next, now); err != nil {
+		return fmt.Errorf("save a conversation: %w", err)
+	}
+	if err := tx.AddEffects(next.ID, effects, now); err != nil {
+		return fmt.Errorf("queue effects: %w", err)
+	}
+	return nil
+}

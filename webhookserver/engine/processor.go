@@ -1,0 +1,174 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// batch bounds how many webhooks are processed in one transaction: enough to share its cost, few enough not to keep
+// the webhooks waiting that have to be acknowledged meanwhile.
+const batch = 100
+
+// Processor takes stored webhooks in order and lets their messages and statuses happen.
+type Processor struct {
+	// Store holds the webhooks, and all that becomes of them.
+	Store store.Store
+	Clock clock.Clock
+	Log   *slog.Logger
+	// Channel returns the channel's configuration. Nothing is processed while it has no phone number.
+	Channel func() config.Channel
+	// Processed is called after a transaction, when there may be new effects.
+	Processed func()
+
+	wake chan struct{}
+}
+
+// NewProcessor returns a processor that does nothing before Run.
+func NewProcessor(p Processor) *Processor {
+	p.wake = make(chan struct{}, 1)
+	return &p
+}
+
+// Wake tells that there may be something to do: a webhook was stored, or the configuration changed.
+func (p *Processor) Wake() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run processes webhooks until the context ends or the store fails.
+func (p *Processor) Run(ctx context.Context) error {
+	for {
+		more, err := p.Process(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return fmt.Errorf("process webhooks: %w", err)
+		case more:
+			continue
+		}
+		select {
+		case <-p.wake:
+		case <-p.Store.Failed():
+			return p.Store.Err()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// parsed is a webhook as it was understood.
+type parsed struct {
+	store.InboxRow
+	payload webhook.Payload
+	err     error
+}
+
+// Process takes one batch and reports whether there may be more.
+func (p *Processor) Process(ctx context.Context) (more bool, err error) {
+	channel := p.Channel()
+	if channel.PhoneNumber == nil {
+		return false, nil
+	}
+	var inbox []store.InboxRow
+	if err := p.Store.View(ctx, func(tx *store.Tx) (err error) {
+		inbox, err = tx.NextInbox(batch)
+		return err
+	}); err != nil || len(inbox) == 0 {
+		return false, err
+	}
+	// Parsing is done before the transaction, so that acknowledgements do not wait for it.
+	list := make([]parsed, len(inbox))
+	for i, row := range inbox {
+		list[i] = parse(row)
+	}
+	err = p.Store.Update(ctx, func(tx *store.Tx) error {
+		for _, row := range list {
+			if err := p.take(tx, row, channel); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil && ctx.Err() == nil && p.Store.Err() == nil {
+		err = p.oneByOne(ctx, list, channel)
+	}
+	p.Processed()
+	return len(inbox) == batch, err
+}
+
+// oneByOne takes the webhooks of a batch that failed each on its own, so that one that cannot be processed costs no
+// other, and does not come up again and again.
+func (p *Processor) oneByOne(ctx context.Context, list []parsed, channel config.Channel) error {
+	for _, row := range list {
+		err := p.Store.Update(ctx, func(tx *store.Tx) error { return p.take(tx, row, channel) })
+		if err == nil {
+			continue
+		}
+		if ctx.Err() != nil || p.Store.Err() != nil {
+			return err
+		}
+		p.Log.Error("a webhook could not be processed and is in quarantine; please report this", "error", err)
+		if err := p.Store.Update(ctx, func(tx *store.Tx) error {
+			if _, err := tx.RemoveInbox(row.Seq); err != nil {
+				return err
+			}
+			return tx.Quarantine(store.Quarantined{
+				ReceivedAt: row.ReceivedAt, Reason: store.NotUnderstood, Detail: "processing failed", Body: row.Body,
+			})
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func parse(row store.InboxRow) (p parsed) {
+	defer func() {
+		if recover() != nil {
+			p.err = errPanicked
+		}
+	}()
+	p.InboxRow = row
+	p.payload, p.err = webhook.Parse(row.Body)
+	return p
+}
+
+// take processes one webhook, unless another process has done so.
+func (p *Processor) take(tx *store.Tx, row parsed, channel config.Channel) (err error) {
+	defer func() {
+		// The webhook goes into quarantine. Ending the process would bring it up again at every start.
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("%w: %T", errPanicked, cause)
+		}
+	}()
+	there, err := tx.RemoveInbox(row.Seq)
+	if err != nil || !there {
+		return err
+	}
+	now := p.Clock.Now()
+	t := taking{tx: tx, channel: channel, receivedAt: row.ReceivedAt, now: now}
+	if row.err != nil {
+		return t.quarantine(store.NotUnderstood, row.err.Error(), row.Body)
+	}
+	return t.payload(row.payload)
+}
+
+var errPanicked = fmt.Errorf("the program has an error")
+
+// taking is the processing of one webhook.
+type taking struct {
+	tx         *store.Tx
+	channel    config.Channel
+	receivedAt time.Time
+	now        time.Time
+}

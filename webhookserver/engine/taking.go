@@ -1,0 +1,166 @@
+package engine
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+func (t taking) quarantine(reason store.QuarantineReason, detail string, body []byte) error {
+	return t.tx.Quarantine(store.Quarantined{ReceivedAt: t.receivedAt, Reason: reason, Detail: detail, Body: body})
+}
+
+func (t taking) record(field string, body []byte) error {
+	return t.tx.AddRecord(store.Record{ReceivedAt: t.receivedAt, Field: field, Body: body})
+}
+
+func (t taking) payload(p webhook.Payload) error {
+	for _, b := range p.Broken {
+		if err := t.quarantine(store.NotUnderstood, b.Path+": "+b.Reason, b.Raw); err != nil {
+			return err
+		}
+	}
+	for _, entry := range p.Entries {
+		for _, change := range entry.Changes {
+			if err := t.change(entry, change); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t taking) change(entry webhook.Entry, change webhook.Change) error {
+	value := change.Value
+	if change.Field != webhook.FieldMessages {
+		return t.record(cmp.Or(change.Field, "(none)"), value.Raw)
+	}
+	if value.Metadata.PhoneNumberID != t.channel.PhoneNumber.ID {
+		body, err := alone(entry, change)
+		if err != nil {
+			return err
+		}
+		return t.quarantine(store.OtherNumber, "the webhook is for another phone number ID than the channel's", body)
+	}
+	for _, m := range value.Messages {
+		if err := t.message(value, m); err != nil {
+			return err
+		}
+	}
+	for _, s := range value.Statuses {
+		if err := t.status(s); err != nil {
+			return err
+		}
+	}
+	// What is about no message is kept, and so is what is new to this version.
+	if len(value.Errors) > 0 || len(value.Messages)+len(value.Statuses) == 0 {
+		return t.record(change.Field, value.Raw)
+	}
+	return nil
+}
+
+// alone makes a webhook of one change, so that it can be posted again to where it belongs.
+func alone(entry webhook.Entry, change webhook.Change) ([]byte, error) {
+	return json.Marshal(map[string]any{
+		"object": webhook.Object,
+		"entry": []any{map[string]any{
+			"id":      entry.BusinessAccountID,
+			"changes": []any{map[string]any{"field": change.Field, "value": change.Value.Raw}},
+		}},
+	})
+}
+
+func (t taking) message(value webhook.Value, m webhook.Message) error {
+	if m.GroupID != "" {
+		// A group is not a customer, so its messages must not land on a customer's ticket.
+		return t.record("group message", m.Raw)
+	}
+	contact, _ := value.ContactOf(m)
+	from := senderOf(m, contact)
+	if !from.known() {
+		return t.quarantine(store.NotUnderstood, "the message names no sender", m.Raw)
+	}
+	before, repeated, err := t.tx.Message(m.ID)
+	if err != nil {
+		return err
+	}
+	if repeated {
+		// Meta repeats webhooks for days. A message whose type or time differs is not a repetition, whatever its ID says.
+		if before.Type != m.Type || !before.SentAt.Equal(m.Timestamp) {
+			return t.quarantine(store.Contradictory, "another message with this ID was received before", m.Raw)
+		}
+		return nil
+	}
+	state, err := conversationOf(t.tx, from)
+	if err != nil {
+		return fmt.Errorf("find the conversation: %w", err)
+	}
+	event := conversation.MessageReceived{
+		Message: m, Contact: contact,
+		Settings: conversation.Settings{TargetGroup: t.channel.TargetGroup, Welcome: t.channel.Messages.Welcome},
+	}
+	if err := apply(t.tx, state, event, t.now); err != nil {
+		return err
+	}
+	_, err = t.tx.AddMessage(store.Message{
+		WAMID: m.ID, Conversation: state.ID, Type: m.Type, SentAt: m.Timestamp, ReceivedAt: t.receivedAt, Body: m.Raw,
+	})
+	return err
+}
+
+func (t taking) status(s webhook.Status) error {
+	// The opaque data comes first: a status may arrive before the call that sent the message has returned its wamid.
+	e, found, err := t.tx.EffectByKey(s.BizOpaqueCallbackData)
+	if err == nil && !found {
+		e, found, err = t.tx.EffectByRemoteID(s.ID)
+	}
+	if err != nil {
+		return err
+	}
+	if !found || e.SendText == nil {
+		return t.tx.AddStatus(s.ID, s.Status, s.Raw, t.receivedAt)
+	}
+	// Any status proves that the message was sent, which ends all doubt.
+	if err := t.tx.ConfirmEffect(e, s.ID, t.now); err != nil {
+		return err
+	}
+	return Apply(t.tx, e.Conversation, conversation.StatusReceived{Sent: e.SendText.Part, Status: s}, t.now)
+}
+
+// ApplyStatuses lets the statuses of a message happen that came before it was known that an effect sent it.
+func ApplyStatuses(tx *store.Tx, e store.Effect, wamid string, now time.Time) error {
+	bodies, err := tx.TakeStatuses(wamid)
+	if err != nil {
+		return err
+	}
+	for _, body := range bodies {
+		for _, s := range statusesIn(body) {
+			if err := Apply(tx, e.Conversation, conversation.StatusReceived{Sent: e.SendText.Part, Status: s}, now); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// statusesIn reads a status that was kept as received.
+func statusesIn(body []byte) []webhook.Status {
+	value, err := json.Marshal(map[string]any{"statuses": []json.RawMessage{body}})
+	if err != nil {
+		return nil
+	}
+	whole, err := alone(webhook.Entry{}, webhook.Change{Field: webhook.FieldMessages, Value: webhook.Value{Raw: value}})
+	if err != nil {
+		return nil
+	}
+	payload, err := webhook.Parse(whole)
+	if err != nil {
+		return nil
+	}
+	return payload.Entries[0].Changes[0].Value.Statuses
+}

@@ -1,0 +1,191 @@
+// Package inbox is the built-in helpdesk: tickets stay in the receiver's own store, and agents work on them through
+// the private API.
+package inbox
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/engine"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// Inbox is the built-in helpdesk.
+type Inbox struct {
+	Store store.Store
+	Clock clock.Clock
+}
+
+var _ helpdesk.Helpdesk = (*Inbox)(nil)
+
+// OpenTicket implements helpdesk.Helpdesk.
+func (i *Inbox) OpenTicket(ctx context.Context, t helpdesk.Ticket) (string, error) {
+	now := i.Clock.Now()
+	var id int64
+	err := i.Store.Update(ctx, func(tx *store.Tx) (err error) {
+		id, err = tx.AddTicket(store.Ticket{
+			Marker: t.Marker, Conversation: t.Conversation, Epoch: t.Epoch, Group: t.Group,
+			Title: title(t.Customer), Customer: t.Customer, State: store.TicketOpen, CreatedAt: now,
+		})
+		if err != nil {
+			return err
+		}
+		return addArticle(tx, id, t.Article, "", i.Clock)
+	})
+	return strconv.FormatInt(id, 10), err
+}
+
+// title names a ticket by its customer.
+func title(c conversation.Customer) string {
+	var number string
+	if c.Phone != "" {
+		number = "+" + c.Phone
+	} else if c.Username != "" {
+		number = "@" + c.Username
+	}
+	switch {
+	case c.Name != "" && number != "":
+		return c.Name + " (" + number + ") via WhatsApp"
+	default:
+		return cmp.Or(c.Name, number, "A customer") + " via WhatsApp"
+	}
+}
+
+// AddArticle implements helpdesk.Helpdesk.
+func (i *Inbox) AddArticle(ctx context.Context, ticketID string, a conversation.Article) error {
+	id, err := parseID(ticketID)
+	if err != nil {
+		return err
+	}
+	var delivery conversation.Delivery
+	if a.Author == conversation.AuthorChannel {
+		delivery = conversation.Queued
+	}
+	return i.Store.Update(ctx, func(tx *store.Tx) error { return addArticle(tx, id, a, delivery, i.Clock) })
+}
+
+func addArticle(tx *store.Tx, ticket int64, a conversation.Article, delivery conversation.Delivery, c clock.Clock) error {
+	return tx.AddArticle(ticket, store.Article{
+		Marker: a.ID, Author: a.Author, Type: a.Type, Text: a.Text, WrittenAt: a.WrittenAt, Delivery: delivery,
+	}, c.Now())
+}
+
+// SetDelivery implements helpdesk.Helpdesk.
+func (i *Inbox) SetDelivery(ctx context.Context, _ string, d conversation.SetDelivery) error {
+	return i.Store.Update(ctx, func(tx *store.Tx) error { return tx.SetDelivery(d) })
+}
+
+// FindTicket implements helpdesk.Helpdesk.
+func (i *Inbox) FindTicket(ctx context.Context, marker string) (id string, found bool, err error) {
+	err = i.Store.View(ctx, func(tx *store.Tx) error {
+		var t store.Ticket
+		t, found, err = tx.TicketByMarker(marker)
+		id = strconv.FormatInt(t.ID, 10)
+		return err
+	})
+	return id, found, err
+}
+
+// FindArticle implements helpdesk.Helpdesk.
+func (i *Inbox) FindArticle(ctx context.Context, _, articleID string) (found bool, err error) {
+	err = i.Store.View(ctx, func(tx *store.Tx) error {
+		found, err = tx.HasArticle(articleID)
+		return err
+	})
+	return found, err
+}
+
+func parseID(id string) (int64, error) {
+	n, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
+		return 0, helpdesk.ErrRefused
+	}
+	return n, nil
+}
+
+// What an agent can get wrong.
+var (
+	ErrNoTicket   = errors.New("there is no such ticket")
+	ErrKeyReused  = errors.New("this idempotency key was used for another request; use a new key for each reply")
+	ErrEmptyReply = errors.New("the reply has no text")
+)
+
+// Reply writes an agent's reply on a ticket and queues it for the customer. The same key always means the same reply:
+// a repeated call returns the article that is there, and sends nothing.
+func (i *Inbox) Reply(ctx context.Context, ticketID int64, key, text string) (store.Article, error) {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return store.Article{}, ErrEmptyReply
+	}
+	now := i.Clock.Now()
+	requestKey := "reply/" + strconv.FormatInt(ticketID, 10) + "/" + key
+	var article store.Article
+	err := i.Store.Update(ctx, func(tx *store.Tx) error {
+		ticket, found, err := tx.Ticket(ticketID)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return ErrNoTicket
+		}
+		// The ID is part of effect keys, which are sent to WhatsApp: it has to be unique beyond this ticket.
+		id := ticket.Conversation + "/reply/" + fingerprint(requestKey)[:24]
+		noted, _, fresh, err := tx.RememberRequest(requestKey, fingerprint(text), id, now)
+		if err != nil {
+			return err
+		}
+		if noted != fingerprint(text) {
+			return ErrKeyReused
+		}
+		if fresh {
+			article := conversation.Article{ID: id, Author: conversation.AuthorAgent, Text: text, WrittenAt: now}
+			if err := addArticle(tx, ticketID, article, conversation.Queued, i.Clock); err != nil {
+				return err
+			}
+			event := conversation.ReplyWritten{ID: id, Epoch: ticket.Epoch, Text: text}
+			if err := engine.Apply(tx, ticket.Conversation, event, now); err != nil {
+				return err
+			}
+		}
+		article, _, err = tx.Article(id)
+		return err
+	})
+	return article, err
+}
+
+// Close closes a ticket. The customer's next message opens a new one. Closing a closed ticket changes nothing.
+func (i *Inbox) Close(ctx context.Context, ticketID int64) (store.Ticket, error) {
+	now := i.Clock.Now()
+	var ticket store.Ticket
+	err := i.Store.Update(ctx, func(tx *store.Tx) (err error) {
+		var found bool
+		if ticket, found, err = tx.Ticket(ticketID); err != nil {
+			return err
+		}
+		if !found {
+			return ErrNoTicket
+		}
+		if ticket.State == store.TicketClosed {
+			return nil
+		}
+		if err := tx.SetTicketState(ticketID, store.TicketClosed, now); err != nil {
+			return err
+		}
+		ticket.State, ticket.UpdatedAt = store.TicketClosed, now
+		return engine.Apply(tx, ticket.Conversation, conversation.TicketClosed{Epoch: ticket.Epoch}, now)
+	})
+	return ticket, err
+}
+
+func fingerprint(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,150 @@
+package outbox
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/engine"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// What agents are told of a message whose fate is not known.
+const (
+	maybeTwice = "It is not known whether WhatsApp took this reply, so it was sent again: the customer may have received it twice."
+	maybeSent  = "It is not known whether the customer received this message. It was not sent again."
+)
+
+// call makes the call of an effect and notes how it ended.
+func (o *Outbox) call(ctx context.Context, j job) error {
+	e := j.effect
+	caller := o.Callers[e.Kind.Destination()]
+	remoteID, callErr := caller.Call(ctx, e, j.state)
+	// The end is noted however long the call took.
+	ctx = context.WithoutCancel(ctx)
+	if callErr == nil {
+		o.release(e.Kind.Destination())
+		return o.Store.Update(ctx, func(tx *store.Tx) error { return o.done(tx, e, remoteID) })
+	}
+	verdict := caller.Judge(callErr)
+	if verdict.Means == Stop || verdict.Means == StopUntilChanged {
+		o.stop(e.Kind.Destination(), verdict, j.configuration)
+	} else {
+		o.release(e.Kind.Destination())
+	}
+	return o.Store.Update(ctx, func(tx *store.Tx) error { return o.failed(tx, e, verdict) })
+}
+
+// done notes that an effect was carried out.
+func (o *Outbox) done(tx *store.Tx, e store.Effect, remoteID string) error {
+	now := o.Clock.Now()
+	if err := tx.ConfirmEffect(e, remoteID, now); err != nil || e.SendText == nil {
+		return err
+	}
+	event := conversation.SendFinished{Sent: e.SendText.Part, Outcome: conversation.Accepted}
+	if err := engine.Apply(tx, e.Conversation, event, now); err != nil {
+		return err
+	}
+	return engine.ApplyStatuses(tx, e, remoteID, now)
+}
+
+// failed notes that a call failed, and decides how it goes on.
+func (o *Outbox) failed(tx *store.Tx, e store.Effect, v Verdict) error {
+	now := o.Clock.Now()
+	e.Attempts++
+	pause := max(o.backoff(e.Attempts), v.After)
+	switch v.Means {
+	case Stop, StopUntilChanged:
+		return tx.Postpone(e.ID, now, v.Reason, false)
+	case Refused:
+		return finish(tx, e, store.EffectGivenUp, conversation.Refused, v.Reason, now)
+	case Dead:
+		return finish(tx, e, store.EffectDead, conversation.Refused, v.Reason, now)
+	case InDoubt:
+		if e.SendText != nil {
+			pause = statusWait
+		}
+		return tx.Doubt(e.ID, now.Add(pause), v.Reason)
+	default:
+		if e.SendText == nil && now.Sub(e.CreatedAt) > giveUpAfter {
+			return finish(tx, e, store.EffectDead, conversation.Refused, v.Reason, now)
+		}
+		return tx.Postpone(e.ID, now.Add(pause), v.Reason, true)
+	}
+}
+
+// look finds out what became of an effect in doubt, and decides how it goes on.
+func (o *Outbox) look(ctx context.Context, j job) error {
+	e := j.effect
+	remoteID, found, err := o.Callers[e.Kind.Destination()].Find(ctx, e)
+	return o.Store.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+		now := o.Clock.Now()
+		switch {
+		case err == nil && found:
+			return o.done(tx, e, remoteID)
+		case e.SendText == nil && now.Sub(e.CreatedAt) > giveUpAfter:
+			return finish(tx, e, store.EffectDead, conversation.Unknown, "the helpdesk did not do this in seven days", now)
+		case err != nil:
+			return tx.HoldEffect(e.ID, now.Add(o.backoff(e.Attempts)))
+		case e.SendText == nil:
+			// The destination would know, so it was not carried out.
+			return tx.RepeatEffect(e.ID, now)
+		case e.SendText.Purpose.Courtesy():
+			return finish(tx, e, store.EffectGivenUp, conversation.Unknown, maybeSent, now)
+		case e.Repeated:
+			return finish(tx, e, store.EffectDead, conversation.Unknown, maybeSent, now)
+		}
+		if err := tx.RepeatEffect(e.ID, now); err != nil {
+			return err
+		}
+		return engine.Apply(tx, e.Conversation, conversation.SendFinished{
+			Sent: e.SendText.Part, Outcome: conversation.Repeated, Reason: maybeTwice,
+		}, now)
+	})
+}
+
+// finish ends an effect that was not carried out, as far as is known, and lets the conversation know. If something
+// settled it meanwhile, that stands.
+func finish(tx *store.Tx, e store.Effect, state store.EffectState, outcome conversation.Outcome, reason string, now time.Time) error {
+	fresh, err := tx.FinishEffect(e, state, "", reason, now)
+	if err != nil || !fresh || e.SendText == nil {
+		return err
+	}
+	return engine.Apply(tx, e.Conversation, conversation.SendFinished{Sent: e.SendText.Part, Outcome: outcome, Reason: reason}, now)
+}
+
+// backoff returns the pause after an attempt: random, so that many that failed together do not come back together.
+func (o *Outbox) backoff(attempts int) time.Duration {
+	ceiling := math.Min(float64(maxBackoff), float64(firstBackoff)*math.Pow(2, float64(max(attempts, 1)-1)))
+	return time.Duration(o.Jitter() * ceiling)
+}
+
+// stop holds the calls to a destination back, unless the configuration has changed since the call that told so.
+func (o *Outbox) stop(d conversation.Destination, v Verdict, configuration int) {
+	s := stop{reason: v.Reason}
+	if v.Means == Stop {
+		s.until = o.Clock.Now().Add(max(probeAfter, v.After))
+	}
+	o.mu.Lock()
+	if configuration != o.configuration {
+		o.mu.Unlock()
+		return
+	}
+	_, already := o.stopped[d]
+	o.stopped[d] = s
+	o.mu.Unlock()
+	if !already {
+		o.Log.Error("calls are held back until this is mended", "destination", d, "reason", v.Reason)
+	}
+}
+
+func (o *Outbox) release(d conversation.Destination) {
+	o.mu.Lock()
+	_, was := o.stopped[d]
+	delete(o.stopped, d)
+	o.mu.Unlock()
+	if was {
+		o.Log.Info("calls are made again", "destination", d)
+	}
+}

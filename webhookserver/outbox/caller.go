@@ -1,0 +1,48 @@
+package outbox
+
+import (
+	"context"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// Caller makes the calls to one destination.
+type Caller interface {
+	// Call makes the call that an effect stands for, once, and returns what the destination calls the result. The
+	// conversation is as it was when the call was decided on.
+	Call(ctx context.Context, e store.Effect, state conversation.State) (remoteID string, err error)
+	// Find looks whether an effect in doubt was carried out. A destination that cannot tell finds nothing.
+	Find(ctx context.Context, e store.Effect) (remoteID string, found bool, err error)
+	// Judge says what the error of a call means.
+	Judge(err error) Verdict
+}
+
+// Verdict is what the error of a call means.
+type Verdict struct {
+	Means Meaning
+	// After is how long the destination asks to wait; zero if it does not say.
+	After time.Duration
+	// Reason words the error for people, without content.
+	Reason string
+}
+
+// Meaning is what to do after an error.
+type Meaning int
+
+// The meanings of errors.
+const (
+	// TryAgain: the call was certainly not carried out, and may be later.
+	TryAgain Meaning = iota
+	// InDoubt: the call may have been carried out.
+	InDoubt
+	// Refused: the call was not carried out and never will be. Whoever wrote the message is told.
+	Refused
+	// Dead: as Refused, but something is wrong with the channel or this program, so the effect waits for a person.
+	Dead
+	// Stop: no call to this destination can succeed until something else changes. This was no attempt.
+	Stop
+	// StopUntilChanged: as Stop, and only new configuration can change it.
+	StopUntilChanged
+)
