@@ -159,8 +159,10 @@ func (f *forwardedConn) Read(p []byte) (int, error)  { return f.data.Read(p) }
 func (f *forwardedConn) Write(p []byte) (int, error) { return f.data.Write(p) }
 func (f *forwardedConn) Close() error                { return errors.Join(f.data.Close(), f.connection.Close()) }
 
-func (f *forwardedConn) LocalAddr() net.Addr              { return forwardedAddr("port-forward") }
-func (f *forwardedConn) RemoteAddr() net.Addr             { return forwardedAddr(fmt.Sprintf("%s:%d", f.pod, f.port)) }
+func (f *forwardedConn) LocalAddr() net.Addr { return forwardedAddr("port-forward") }
+func (f *forwardedConn) RemoteAddr() net.Addr {
+	return forwardedAddr(fmt.Sprintf("%s:%d", f.pod, f.port))
+}
 func (f *forwardedConn) SetDeadline(time.Time) error      { return nil }
 func (f *forwardedConn) SetReadDeadline(time.Time) error  { return nil }
 func (f *forwardedConn) SetWriteDeadline(time.Time) error { return nil }
