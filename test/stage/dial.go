@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// HTTPClient reaches Services of the cluster by their names there, such as http://meta.meta.svc:8080, through port
+// HTTPClient reaches Services of the cluster by their names there, such as https://meta.meta.svc, through port
 // forwarding. It trusts the given authorities, the system's where they are nil, and never reuses a connection: each
 // request finds the pods that are ready now, and the certificate that is served now.
 func (c *Cluster) HTTPClient(roots *x509.CertPool) *http.Client {
