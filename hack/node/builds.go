@@ -141,7 +141,7 @@ func (b builder) build(ctx context.Context, programs []program) error {
 	if err != nil || len(missing) == 0 {
 		return err
 	}
-	unlock, err := lock(filepath.Join(b.cache, "build.lock"), "another build to end")
+	unlock, err := lock(ctx, filepath.Join(b.cache, "build.lock"), "another build to end")
 	if err != nil {
 		return err
 	}

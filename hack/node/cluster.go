@@ -74,8 +74,8 @@ func (c *cluster) path(elements ...string) string {
 func (c *cluster) kubeconfig() string { return c.path("kubeconfig") }
 
 // lock keeps two commands from changing the cluster at the same time.
-func (c *cluster) lock() (func(), error) {
-	return lock(filepath.Join(c.builder.cache, c.Name+".lock"), "another hack/cluster to end")
+func (c *cluster) lock(ctx context.Context) (func(), error) {
+	return lock(ctx, filepath.Join(c.builder.cache, c.Name+".lock"), "another hack/cluster to end")
 }
 
 // create makes the cluster's folder. It takes none that is somebody else's: down deletes it whole.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -169,9 +170,24 @@ func get(url, authority, client string) func(context.Context, view) error {
 		}
 		defer response.Body.Close()
 		if response.StatusCode != http.StatusOK {
-			said, _ := io.ReadAll(io.LimitReader(response.Body, 200))
-			return fmt.Errorf("%s: %s", response.Status, said)
+			said, _ := io.ReadAll(io.LimitReader(response.Body, 16<<10))
+			return fmt.Errorf("%s: %s", response.Status, failedChecks(string(said)))
 		}
 		return nil
 	}
+}
+
+// failedChecks picks what failed out of a health report, in which a line stands for a check.
+func failedChecks(report string) string {
+	var failed []string
+	for line := range strings.Lines(report) {
+		if check, ok := strings.CutPrefix(strings.TrimSpace(line), "[-]"); ok {
+			failed = append(failed, check)
+		}
+	}
+	if len(failed) == 0 {
+		first, _, _ := strings.Cut(strings.TrimSpace(report), "\n")
+		return first
+	}
+	return strings.Join(failed, ", ")
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -17,7 +18,7 @@ func progress(format string, args ...any) {
 
 // lock takes an exclusive lock on the file, and says what it waits for where somebody else holds it.
 // The kernel gives it back when the process ends, however it ends.
-func lock(file, waitsFor string) (unlock func(), err error) {
+func lock(ctx context.Context, file, waitsFor string) (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return nil, err
 	}
@@ -25,10 +26,13 @@ func lock(file, waitsFor string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(held.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
+	try := func() bool {
+		err = syscall.Flock(int(held.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		return !errors.Is(err, syscall.EWOULDBLOCK)
+	}
+	if !try() {
 		progress("waiting for %s", waitsFor)
-		err = syscall.Flock(int(held.Fd()), syscall.LOCK_EX)
+		poll(ctx, time.Hour, try)
 	}
 	if err != nil {
 		held.Close()

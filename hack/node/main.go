@@ -39,6 +39,9 @@ func main() {
 		fmt.Fprint(os.Stderr, usage)
 		os.Exit(2)
 	}
+	if err != nil && ctx.Err() != nil {
+		err = errors.New("interrupted; the same command goes on from here, and hack/cluster down removes what is there")
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -86,7 +89,7 @@ func (c *cluster) run(ctx context.Context, verb string, args []string) error {
 		fmt.Print(usage)
 		return nil
 	case "up", "down":
-		unlock, err := c.lock()
+		unlock, err := c.lock(ctx)
 		if err != nil {
 			return err
 		}
@@ -129,7 +132,7 @@ func (c *cluster) provider(ctx context.Context, mayMake bool) (provider, error) 
 		if name = os.Getenv("CLUSTER_PROVIDER"); name == "" {
 			name = "kind"
 			if err := kindPossible(ctx); err != nil {
-				progress("a node is built from source: %v", err)
+				progress("not a kind cluster: %v; a node of this machine's own", err)
 				name = "node"
 			}
 		}
