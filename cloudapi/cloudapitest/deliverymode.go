@@ -4,12 +4,12 @@ package cloudapitest
 type DeliveryMode struct {
 	// BatchSize is how many updates go into one webhook at most, when held
 	// updates are released; 1 unless told.
-	BatchSize int `json:"batchSize,omitempty"`
+	BatchSize int
 	// Duplicates is how many times more than once each webhook is delivered.
-	Duplicates int `json:"duplicates,omitempty"`
+	Duplicates int
 	// Order changes the order of held updates when they are released: [Reverse],
 	// or the Shuffle of a source of math/rand.
-	Order func(n int, swap func(i, j int)) `json:"-"`
+	Order func(n int, swap func(i, j int))
 }
 
 // Reverse turns an order around.

@@ -11,26 +11,26 @@ import (
 type Failure struct {
 	// Endpoint limits the failure to one call, Object to one app, account or
 	// phone number. Empty means all.
-	Endpoint Endpoint `json:"endpoint,omitempty"`
-	Object   string   `json:"object,omitempty"`
+	Endpoint Endpoint
+	Object   string
 	// Times is how many calls fail, 0 for all until it is taken back.
-	Times int `json:"times,omitempty"`
+	Times int
 
 	// Code is one of Meta's error codes. HTTPStatus and Message replace what
 	// belongs to it, and RetryAfter adds the header of that name.
-	Code       int           `json:"code,omitempty"`
-	Message    string        `json:"message,omitempty"`
-	RetryAfter time.Duration `json:"retryAfter,omitempty"`
+	Code       int
+	Message    string
+	RetryAfter time.Duration
 	// HTTPStatus without Code is answered with a web page, as by a proxy.
-	HTTPStatus int `json:"httpStatus,omitempty"`
+	HTTPStatus int
 	// Hang never answers, until the caller gives up or the server is closed.
-	Hang bool `json:"hang,omitempty"`
+	Hang bool
 	// CloseConnection closes the connection instead of answering.
-	CloseConnection bool `json:"closeConnection,omitempty"`
+	CloseConnection bool
 
 	// AfterEffect lets the call have its effect before it fails: the message is
 	// sent, but its sender never learns.
-	AfterEffect bool `json:"afterEffect,omitempty"`
+	AfterEffect bool
 }
 
 type failure struct {

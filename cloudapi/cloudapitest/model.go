@@ -130,7 +130,7 @@ func (s *Server) AddPhoneNumber(p PhoneNumber) PhoneNumber {
 		panic(fmt.Sprintf("cloudapitest: there is no business account %q", p.BusinessAccountID))
 	}
 	p.ID = s.orID(p.ID)
-	setDefault(&p.DisplayPhoneNumber, "+1 555 "+p.ID[len(p.ID)-7:])
+	setDefault(&p.DisplayPhoneNumber, fmt.Sprintf("+1 555 %07s", p.ID[max(0, len(p.ID)-7):]))
 	setDefault(&p.VerifiedName, "Number "+p.ID)
 	setDefault(&p.Status, "CONNECTED")
 	setDefault(&p.QualityRating, "GREEN")
@@ -187,13 +187,22 @@ func (s *Server) IssueToken(t Token) string {
 	return t.Value
 }
 
-// RevokeToken makes an access token invalid.
-func (s *Server) RevokeToken(value string) {
+// RevokeToken makes an access token invalid and reports whether there was one.
+func (s *Server) RevokeToken(value string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t := s.tokens[value]; t != nil {
+	t := s.tokens[value]
+	if t != nil {
 		t.revoked = true
 	}
+	return t != nil
+}
+
+// HasApp reports whether there is an app with this id.
+func (s *Server) HasApp(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.apps[id] != nil
 }
 
 // SubscribeApp gives an app a callback URL and webhook fields without a

@@ -1,0 +1,330 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
+)
+
+// maxControlBody is larger than the largest webhook, so that one that is too
+// large can be posted.
+const maxControlBody = 8 << 20
+
+// control is the control API of a simulator.
+type control struct{ sim *cloudapitest.Server }
+
+// controlRoute is one call of the control API. What its handler returns is
+// answered as JSON.
+type controlRoute struct {
+	pattern string
+	summary string
+	handle  func(*control, *http.Request) (any, error)
+}
+
+var controlRoutes = []controlRoute{
+	{"GET /healthz", "200 once it serves", (*control).healthz},
+	{"GET /phone-numbers", "the business phone numbers", (*control).phoneNumbers},
+	{"POST /customers/{phone}/messages", `a customer writes: {"name":"Erika","text":"Hello"}`, (*control).customerWrites},
+	{"GET /customers/{phone}/messages", "what businesses sent to the customer", (*control).customerReceived},
+	{"GET /deliveries", "the webhooks with every attempt", (*control).deliveries},
+	{"POST /phone-numbers/{id}/webhooks", "signs the body and posts it to the callback URL", (*control).postWebhook},
+	{"PUT /phone-numbers/{id}/override", `sets a callback URL: {"appID":"…","url":"https://…"}`, (*control).setOverride},
+	{"POST /messages/{id}/statuses", `reports a status: {"status":"read"} or {"code":131026}`, (*control).reportStatus},
+	{"POST /failures", `lets calls fail: {"endpoint":"…","code":4,"times":1}`, (*control).fail},
+	{"DELETE /failures", "takes all failures back", (*control).heal},
+	{"POST /tokens", `makes an access token valid: {"value":"…","appID":"…"}`, (*control).issueToken},
+	{"POST /tokens/revoke", `makes an access token invalid: {"value":"…"}`, (*control).revokeToken},
+	{"PUT /delivery-mode", `how webhooks are delivered: {"duplicates":1,"batchSize":10}`, (*control).setDeliveryMode},
+	{"POST /updates/hold", "keeps updates back", (*control).hold},
+	{"POST /updates/release", "delivers them in batches", (*control).release},
+	{"GET /requests", "the calls made to the Graph API", (*control).requests},
+}
+
+func newControl(sim *cloudapitest.Server) http.Handler {
+	c := &control{sim: sim}
+	mux := http.NewServeMux()
+	for _, route := range controlRoutes {
+		mux.HandleFunc(route.pattern, func(w http.ResponseWriter, r *http.Request) {
+			r.Body = http.MaxBytesReader(w, r.Body, maxControlBody)
+			answer, err := route.handle(c, r)
+			status := http.StatusOK
+			if err != nil {
+				status, answer = http.StatusBadRequest, map[string]string{"error": err.Error()}
+				if missing := (notFoundError{}); errors.As(err, &missing) {
+					status = http.StatusNotFound
+				}
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			_ = json.NewEncoder(w).Encode(answer)
+		})
+	}
+	return mux
+}
+
+// notFoundError is answered with status 404.
+type notFoundError struct{ what string }
+
+func (e notFoundError) Error() string { return "there is no " + e.what }
+
+var done = map[string]bool{"done": true}
+
+func (c *control) healthz(*http.Request) (any, error) { return done, nil }
+
+type phoneNumber struct {
+	ID                 string `json:"id"`
+	BusinessAccountID  string `json:"businessAccountID"`
+	DisplayPhoneNumber string `json:"displayPhoneNumber"`
+	VerifiedName       string `json:"verifiedName"`
+	Status             string `json:"status"`
+}
+
+func (c *control) phoneNumbers(*http.Request) (any, error) {
+	list := []phoneNumber{}
+	for _, n := range c.sim.PhoneNumbers() {
+		list = append(list, phoneNumber{n.ID, n.BusinessAccountID, n.DisplayPhoneNumber, n.VerifiedName, n.Status})
+	}
+	return list, nil
+}
+
+// number checks a phone number ID, or chooses the only one there is.
+func (c *control) number(id string) (string, error) {
+	numbers := c.sim.PhoneNumbers()
+	if id == "" {
+		if len(numbers) != 1 {
+			return "", fmt.Errorf(`there are %d phone numbers: say which one in "to"`, len(numbers))
+		}
+		return numbers[0].ID, nil
+	}
+	if !slices.ContainsFunc(numbers, func(n cloudapitest.PhoneNumber) bool { return n.ID == id }) {
+		return "", notFoundError{fmt.Sprintf("phone number %q", id)}
+	}
+	return id, nil
+}
+
+func (c *control) customer(r *http.Request, name string) (*cloudapitest.Customer, error) {
+	phone := r.PathValue("phone")
+	if digits := cloudapi.Digits(phone); len(digits) < 7 || len(digits) > 15 {
+		return nil, errors.New("the customer's phone number must have 7 to 15 digits, country code included")
+	}
+	return c.sim.Customer(phone, name), nil
+}
+
+func (c *control) customerWrites(r *http.Request) (any, error) {
+	var in struct {
+		To      string         `json:"to"`
+		Name    string         `json:"name"`
+		Text    string         `json:"text"`
+		Message map[string]any `json:"message"`
+	}
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	if (in.Text == "") == (in.Message == nil) {
+		return nil, errors.New(`exactly one of "text" and "message" is needed`)
+	}
+	to, err := c.number(in.To)
+	if err != nil {
+		return nil, err
+	}
+	customer, err := c.customer(r, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	if in.Message == nil {
+		return map[string]string{"id": customer.Says(to, in.Text)}, nil
+	}
+	return map[string]string{"id": customer.Sends(to, in.Message)}, nil
+}
+
+func (c *control) customerReceived(r *http.Request) (any, error) {
+	customer, err := c.customer(r, "")
+	if err != nil {
+		return nil, err
+	}
+	return orEmpty(customer.Received()), nil
+}
+
+func (c *control) deliveries(*http.Request) (any, error) { return orEmpty(c.sim.Deliveries()), nil }
+
+func (c *control) postWebhook(r *http.Request) (any, error) {
+	id, err := c.number(r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("the body cannot be read or is larger than %d bytes", maxControlBody)
+	}
+	status, err := c.sim.Post(r.Context(), id, body)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]int{"status": status}, nil
+}
+
+func (c *control) setOverride(r *http.Request) (any, error) {
+	var in struct {
+		AppID string `json:"appID"`
+		URL   string `json:"url"`
+	}
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	id, err := c.number(r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	if in.AppID == "" {
+		return nil, errors.New(`"appID" is needed`)
+	}
+	c.sim.SetOverride(id, in.AppID, in.URL)
+	return done, nil
+}
+
+func (c *control) reportStatus(r *http.Request) (any, error) {
+	var in struct {
+		Status string `json:"status"`
+		Code   int    `json:"code"`
+	}
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	if (in.Status == "") == (in.Code == 0) {
+		return nil, errors.New(`exactly one of "status" and "code" is needed`)
+	}
+	id := r.PathValue("id")
+	if !slices.ContainsFunc(c.sim.Sent(), func(m cloudapitest.SentMessage) bool { return m.ID == id }) {
+		return nil, notFoundError{"sent message with this id"}
+	}
+	if in.Code != 0 {
+		c.sim.ReportFailure(id, in.Code)
+	} else {
+		c.sim.ReportStatus(id, in.Status)
+	}
+	return done, nil
+}
+
+func (c *control) fail(r *http.Request) (any, error) {
+	var in struct {
+		Endpoint          cloudapitest.Endpoint `json:"endpoint"`
+		Object            string                `json:"object"`
+		Times             int                   `json:"times"`
+		Code              int                   `json:"code"`
+		Message           string                `json:"message"`
+		RetryAfterSeconds int                   `json:"retryAfterSeconds"`
+		HTTPStatus        int                   `json:"httpStatus"`
+		Hang              bool                  `json:"hang"`
+		CloseConnection   bool                  `json:"closeConnection"`
+		AfterEffect       bool                  `json:"afterEffect"`
+	}
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	if in.Endpoint != "" && !slices.Contains(cloudapitest.Endpoints(), in.Endpoint) {
+		return nil, fmt.Errorf("there is no endpoint %q; there are %q", in.Endpoint, cloudapitest.Endpoints())
+	}
+	if in.Code == 0 && in.HTTPStatus == 0 && !in.Hang && !in.CloseConnection {
+		return nil, errors.New(`one of "code", "httpStatus", "hang" and "closeConnection" is needed`)
+	}
+	if in.HTTPStatus != 0 && (in.HTTPStatus < 200 || in.HTTPStatus > 599) {
+		return nil, errors.New(`"httpStatus" must be between 200 and 599`)
+	}
+	c.sim.Fail(cloudapitest.Failure{
+		Endpoint: in.Endpoint, Object: in.Object, Times: in.Times, Code: in.Code, Message: in.Message,
+		RetryAfter: time.Duration(in.RetryAfterSeconds) * time.Second, HTTPStatus: in.HTTPStatus,
+		Hang: in.Hang, CloseConnection: in.CloseConnection, AfterEffect: in.AfterEffect,
+	})
+	return done, nil
+}
+
+func (c *control) heal(*http.Request) (any, error) {
+	c.sim.Heal()
+	return done, nil
+}
+
+func (c *control) issueToken(r *http.Request) (any, error) {
+	var in seedToken
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	if !c.sim.HasApp(in.AppID) {
+		return nil, notFoundError{fmt.Sprintf("app %q", in.AppID)}
+	}
+	return map[string]string{"value": c.sim.IssueToken(in.token())}, nil
+}
+
+func (c *control) revokeToken(r *http.Request) (any, error) {
+	var in struct {
+		Value string `json:"value"`
+	}
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	if !c.sim.RevokeToken(in.Value) {
+		return nil, notFoundError{"such token"}
+	}
+	return done, nil
+}
+
+func (c *control) setDeliveryMode(r *http.Request) (any, error) {
+	var in struct {
+		BatchSize  int  `json:"batchSize"`
+		Duplicates int  `json:"duplicates"`
+		Reverse    bool `json:"reverse"`
+	}
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	if in.BatchSize < 0 || in.BatchSize > 1000 || in.Duplicates < 0 || in.Duplicates > 100 {
+		return nil, errors.New(`"batchSize" must be at most 1000, "duplicates" at most 100`)
+	}
+	mode := cloudapitest.DeliveryMode{BatchSize: in.BatchSize, Duplicates: in.Duplicates}
+	if in.Reverse {
+		mode.Order = cloudapitest.Reverse
+	}
+	c.sim.SetDeliveryMode(mode)
+	return done, nil
+}
+
+func (c *control) hold(*http.Request) (any, error) {
+	c.sim.Hold()
+	return done, nil
+}
+
+func (c *control) release(*http.Request) (any, error) {
+	c.sim.Release()
+	return done, nil
+}
+
+func (c *control) requests(r *http.Request) (any, error) {
+	requests := c.sim.Requests()
+	if endpoint := cloudapitest.Endpoint(r.URL.Query().Get("endpoint")); endpoint != "" {
+		requests = slices.DeleteFunc(requests, func(made cloudapitest.Request) bool { return made.Endpoint != endpoint })
+	}
+	return orEmpty(requests), nil
+}
+
+func decode(r *http.Request, into any) error {
+	decoder := json.NewDecoder(r.Body)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return fmt.Errorf("the body is not the expected JSON: %w", err)
+	}
+	return nil
+}
+
+// orEmpty makes an empty list [] in JSON and not null.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

@@ -1,0 +1,280 @@
+// Command cloudapi-simulator serves a simulated WhatsApp Cloud API for
+// demonstrations and for tests in a cluster. It is package
+// cloudapi/cloudapitest as a program.
+//
+// It listens twice. --listen serves the Graph API, which the operator and the
+// receivers call instead of https://graph.facebook.com. --control-listen serves
+// the control API, which plays the customers and Meta's staff. The control API
+// has no authentication and listens on the loopback interface unless told
+// otherwise; in a cluster it is reached with kubectl port-forward:
+//
+//	GET    /healthz                          200 once it serves
+//	GET    /phone-numbers                    the business phone numbers
+//	POST   /customers/{phone}/messages       a customer writes:
+//	                                         {"name":"Erika","text":"Hello"}, or "message" in place of "text" with a
+//	                                         message in the form of webhooks; "to" is the phone number ID and may be
+//	                                         left out where there is only one; answers {"id":"wamid…"}
+//	GET    /customers/{phone}/messages       what businesses sent to the customer
+//	GET    /deliveries                       the webhooks with every attempt and its status
+//	POST   /phone-numbers/{id}/webhooks      signs the request's body and posts it once to the callback URL in force;
+//	                                         answers {"status":200}
+//	POST   /messages/{id}/statuses           reports the status of a sent message: {"status":"read"}, or {"code":131026}
+//	POST   /failures                         lets calls fail:
+//	                                         {"endpoint":"POST /{phone-number}/messages","code":131047,"times":1}, or in
+//	                                         place of "code" one of "httpStatus", "hang" and "closeConnection"; without
+//	                                         "times" until taken back; "afterEffect" lets the call have its effect first
+//	DELETE /failures                         takes all failures back
+//	POST   /tokens                           makes an access token valid: {"value":"EAA…","appID":"…"}
+//	POST   /tokens/revoke                    makes one invalid: {"value":"EAA…"}
+//	PUT    /phone-numbers/{id}/override      sets a callback URL as somebody else would: {"appID":"…","url":"https://…"}
+//	PUT    /delivery-mode                    how webhooks are delivered: {"duplicates":1,"batchSize":10}
+//	POST   /updates/hold, /updates/release   keeps updates back and delivers them, in batches
+//	GET    /requests                         the calls made to the Graph API, without secrets; ?endpoint= selects
+//
+// Errors are answered as {"error":"…"}.
+//
+// --seed names a YAML or JSON file with what exists from the start. Ids are
+// strings, so quote them:
+//
+//	apps:
+//	- {id: "670843887433847", name: Demo, secret: 0123456789abcdef, callbackURL: https://elsewhere.example/, fields: [messages]}
+//	businessAccounts:
+//	- {id: "102290129340398", name: Demo account, subscribedApps: ["670843887433847"]}
+//	phoneNumbers:
+//	- {id: "106540352242922", businessAccountID: "102290129340398", displayPhoneNumber: "+1 631-555-1111", verifiedName: Demo}
+//	tokens:
+//	- {value: EAAdemo, appID: "670843887433847"}
+//
+// Logs are JSON lines without secrets, phone numbers and contents.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stderr, nil)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "cloudapi-simulator:", err)
+		os.Exit(1)
+	}
+}
+
+// config is what the flags say.
+type config struct {
+	listen, controlListen string
+	seed                  string
+	caFile                string
+	tlsCert, tlsKey       string
+	connectTo             connections
+	retries               durations
+	enforceWindow         bool
+	httpCallbacks         bool
+}
+
+func parseFlags(args []string, output io.Writer) (config, error) {
+	var c config
+	flags := flag.NewFlagSet("cloudapi-simulator", flag.ContinueOnError)
+	flags.SetOutput(output)
+	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "`address` of the Graph API")
+	flags.StringVar(&c.controlListen, "control-listen", "127.0.0.1:8081", "`address` of the control API, which has no authentication")
+	flags.StringVar(&c.seed, "seed", "", "YAML or JSON `file` with the apps, accounts, phone numbers and tokens that exist from the start")
+	flags.StringVar(&c.caFile, "ca-file", "", "PEM `file` with the certificate authorities that callback URLs must be signed by, instead of the system's")
+	flags.StringVar(&c.tlsCert, "tls-cert-file", "", "PEM `file` with the certificate to serve the Graph API with; without it there is no TLS")
+	flags.StringVar(&c.tlsKey, "tls-key-file", "", "PEM `file` with the private key of --tls-cert-file")
+	flags.Var(&c.connectTo, "connect-to", "`host:port=host:port`: connect to the second for callback URLs that name the first; may be repeated")
+	flags.Var(&c.retries, "retries", "comma-separated `pauses` before each further delivery of a webhook, such as 1s,5s,1m; Meta's seven days unless told")
+	flags.BoolVar(&c.enforceWindow, "enforce-window", true, "refuse messages outside the customer service window of 24 hours with error 131047")
+	flags.BoolVar(&c.httpCallbacks, "http-callbacks", false, "accept callback URLs without TLS, which Meta does not")
+	flags.Usage = func() {
+		_, _ = fmt.Fprint(output, "Serves a simulated WhatsApp Cloud API. Control API and seed file:\n"+
+			"https://pkg.go.dev/github.com/whatsapp-operator/whatsapp-operator/cmd/cloudapi-simulator\n\nFlags:\n")
+		flags.PrintDefaults()
+		_, _ = fmt.Fprint(output, "\nControl API:\n")
+		for _, route := range controlRoutes {
+			_, _ = fmt.Fprintf(output, "  %-36s %s\n", route.pattern, route.summary)
+		}
+	}
+	if err := flags.Parse(args); err != nil {
+		return c, err
+	}
+	if flags.NArg() > 0 {
+		return c, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if (c.tlsCert == "") != (c.tlsKey == "") {
+		return c, errors.New("--tls-cert-file and --tls-key-file belong together")
+	}
+	return c, nil
+}
+
+// addresses are where a running simulator listens.
+type addresses struct{ graph, control string }
+
+// run serves until ctx is done. It tells listening where, once it does.
+func run(ctx context.Context, args []string, output io.Writer, listening func(addresses)) error {
+	c, err := parseFlags(args, output)
+	if err != nil {
+		return err
+	}
+	logger := slog.New(slog.NewJSONHandler(output, nil))
+	options, err := c.options(logger)
+	if err != nil {
+		return err
+	}
+	sim := cloudapitest.New(options...)
+	defer sim.Close()
+	sim.EnforceWindow(c.enforceWindow)
+	if c.seed != "" {
+		if err := loadSeed(c.seed, sim); err != nil {
+			return err
+		}
+	}
+	return c.serve(ctx, sim, logger, listening)
+}
+
+func (c config) options(logger *slog.Logger) ([]cloudapitest.Option, error) {
+	options := []cloudapitest.Option{cloudapitest.WithLogger(logger)}
+	if c.caFile != "" {
+		content, err := os.ReadFile(c.caFile)
+		if err != nil {
+			return nil, fmt.Errorf("--ca-file: %w", err)
+		}
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(content) {
+			return nil, fmt.Errorf("--ca-file: there is no certificate in %s", c.caFile)
+		}
+		options = append(options, cloudapitest.WithRootCAs(roots))
+	}
+	if len(c.connectTo) > 0 {
+		dialer := &net.Dialer{Timeout: 10 * time.Second}
+		options = append(options, cloudapitest.WithDialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+			if other, ok := c.connectTo[address]; ok {
+				address = other
+			}
+			return dialer.DialContext(ctx, network, address)
+		}))
+	}
+	if c.retries != nil {
+		options = append(options, cloudapitest.WithRetrySchedule(c.retries...))
+	}
+	if c.httpCallbacks {
+		options = append(options, cloudapitest.WithHTTPCallbacks())
+	}
+	return options, nil
+}
+
+const shutdownTimeout = 10 * time.Second
+
+func (c config) serve(ctx context.Context, sim *cloudapitest.Server, logger *slog.Logger, listening func(addresses)) error {
+	graphListener, err := net.Listen("tcp", c.listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	if c.tlsCert != "" {
+		certificate, err := tls.LoadX509KeyPair(c.tlsCert, c.tlsKey)
+		if err != nil {
+			_ = graphListener.Close()
+			return fmt.Errorf("--tls-cert-file: %w", err)
+		}
+		graphListener = tls.NewListener(graphListener, &tls.Config{
+			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"},
+		})
+	}
+	controlListener, err := net.Listen("tcp", c.controlListen)
+	if err != nil {
+		_ = graphListener.Close()
+		return fmt.Errorf("--control-listen: %w", err)
+	}
+	graph := newHTTPServer(sim, logger)
+	control := newHTTPServer(newControl(sim), logger)
+	failed := make(chan error, 2)
+	go func() { failed <- graph.Serve(graphListener) }()
+	go func() { failed <- control.Serve(controlListener) }()
+	where := addresses{graph: graphListener.Addr().String(), control: controlListener.Addr().String()}
+	logger.Info("Listening.", "graph", where.graph, "control", where.control)
+	if listening != nil {
+		listening(where)
+	}
+
+	running := 2
+	select {
+	case <-ctx.Done():
+		logger.Info("Shutting down.")
+	case err = <-failed:
+		running--
+	}
+	// Calls that hang on purpose end with the simulator, so it goes first.
+	sim.Close()
+	shutdown, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	err = errors.Join(err, graph.Shutdown(shutdown), control.Shutdown(shutdown))
+	for range running {
+		<-failed
+	}
+	return err
+}
+
+func newHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+}
+
+// connections is the value of --connect-to.
+type connections map[string]string
+
+func (c *connections) String() string { return "" }
+
+func (c *connections) Set(text string) error {
+	from, to, ok := strings.Cut(text, "=")
+	for _, address := range []string{from, to} {
+		if _, _, err := net.SplitHostPort(address); err != nil || !ok {
+			return errors.New("must have the form host:port=host:port")
+		}
+	}
+	if *c == nil {
+		*c = connections{}
+	}
+	(*c)[from] = to
+	return nil
+}
+
+// durations is the value of --retries.
+type durations []time.Duration
+
+func (d *durations) String() string { return "" }
+
+func (d *durations) Set(text string) error {
+	*d = durations{}
+	for part := range strings.SplitSeq(text, ",") {
+		pause, err := time.ParseDuration(strings.TrimSpace(part))
+		if err != nil || pause < 0 {
+			return fmt.Errorf("%q is not a duration such as 30s", part)
+		}
+		*d = append(*d, pause)
+	}
+	return nil
+}
