@@ -105,6 +105,18 @@ func (s *Server) AddApp(a App) App {
 	return a
 }
 
+// ResetAppSecret replaces an app's secret, which signs webhooks from now on, and
+// reports whether there is such an app.
+func (s *Server) ResetAppSecret(appID, secret string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.apps[appID]
+	if known != nil {
+		known.Secret = secret
+	}
+	return known != nil
+}
+
 // AddBusinessAccount adds a business account.
 func (s *Server) AddBusinessAccount(b BusinessAccount) BusinessAccount {
 	s.mu.Lock()

@@ -41,6 +41,7 @@ var controlRoutes = []controlRoute{
 	{"DELETE /failures", "takes all failures back", (*control).heal},
 	{"POST /tokens", `makes an access token valid: {"value":"…","appID":"…"}`, (*control).issueToken},
 	{"POST /tokens/revoke", `makes an access token invalid: {"value":"…"}`, (*control).revokeToken},
+	{"PUT /apps/{id}/secret", `resets an app's secret: {"secret":"…"}`, (*control).resetAppSecret},
 	{"PUT /delivery-mode", `how webhooks are delivered: {"duplicates":1,"batchSize":10}`, (*control).setDeliveryMode},
 	{"POST /updates/hold", "keeps updates back", (*control).hold},
 	{"POST /updates/release", "delivers them in batches", (*control).release},
@@ -270,6 +271,23 @@ func (c *control) revokeToken(r *http.Request) (any, error) {
 	}
 	if !c.sim.RevokeToken(in.Value) {
 		return nil, notFoundError{"such token"}
+	}
+	return done, nil
+}
+
+func (c *control) resetAppSecret(r *http.Request) (any, error) {
+	var in struct {
+		Secret string `json:"secret"`
+	}
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	if in.Secret == "" {
+		return nil, errors.New(`"secret" is needed`)
+	}
+	id := r.PathValue("id")
+	if !c.sim.ResetAppSecret(id, in.Secret) {
+		return nil, notFoundError{fmt.Sprintf("app %q", id)}
 	}
 	return done, nil
 }

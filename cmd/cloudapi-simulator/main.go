@@ -26,6 +26,7 @@
 //	DELETE /failures                         takes all failures back
 //	POST   /tokens                           makes an access token valid: {"value":"EAA…","appID":"…"}
 //	POST   /tokens/revoke                    makes one invalid: {"value":"EAA…"}
+//	PUT    /apps/{id}/secret                 resets an app's secret: {"secret":"…"}
 //	PUT    /phone-numbers/{id}/override      sets a callback URL as somebody else would: {"appID":"…","url":"https://…"}
 //	PUT    /delivery-mode                    how webhooks are delivered: {"duplicates":1,"batchSize":10}
 //	POST   /updates/hold, /updates/release   keeps updates back and delivers them, in batches
