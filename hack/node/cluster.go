@@ -34,7 +34,7 @@ type record struct {
 	Subnet   string `json:"subnet,omitempty"`
 	// Supervisor is the node's first process, told from a later one with the same id by its start.
 	Supervisor process `json:"supervisor,omitzero"`
-	// ForwardingWas is the machine's net.ipv4.ip_forward before it was needed.
+	// ForwardingWas is the machine's net.ipv4.ip_forward before the first cluster came.
 	ForwardingWas string `json:"forwardingWas,omitempty"`
 }
 

@@ -84,13 +84,16 @@ type link struct {
 	table   string // In nftables, of the family ip.
 }
 
+// tablePrefix begins the names of the tables of all clusters.
+const tablePrefix = "whatsapp_operator_"
+
 func newLink(name string, n network) link {
 	sum := sha256.Sum256([]byte(name))
-	return link{network: n, device: fmt.Sprintf("wa-%x", sum[:4]), table: "whatsapp_operator_" + strings.ReplaceAll(name, "-", "_")}
+	return link{network: n, device: fmt.Sprintf("wa-%x", sum[:4]), table: tablePrefix + strings.ReplaceAll(name, "-", "_")}
 }
 
 // connect joins the network of the process to the machine's. The link goes away with the process.
-func (l link) connect(ctx context.Context, pid int) error {
+func (l link) connect(ctx context.Context, pid int, forwardingWas string) error {
 	inNode := func(args ...string) []string {
 		return append([]string{"nsenter", "--target", strconv.Itoa(pid), "--net", "ip"}, args...)
 	}
@@ -109,20 +112,22 @@ func (l link) connect(ctx context.Context, pid int) error {
 			return err
 		}
 	}
-	return l.translate(ctx)
+	return l.translate(ctx, forwardingWas)
 }
 
-// translate lets the cluster reach what the machine reaches.
-func (l link) translate(ctx context.Context) error {
+// translate lets the cluster reach what the machine reaches. The table's comment tells the next cluster
+// what the last one to go has to restore.
+func (l link) translate(ctx context.Context, forwardingWas string) error {
 	rules := fmt.Sprintf(`
 		table ip %[1]s
 		delete table ip %[1]s
 		table ip %[1]s {
+			comment "%[3]s%[4]s"
 			chain postrouting {
 				type nat hook postrouting priority srcnat
 				ip saddr %[2]s ip daddr != %[2]s masquerade
 			}
-		}`, l.table, l.network.Subnet)
+		}`, l.table, l.network.Subnet, forwardingNote, forwardingWas)
 	nft := exec.CommandContext(ctx, "nft", "-f", "-")
 	nft.Stdin = strings.NewReader(rules)
 	if out, err := nft.CombinedOutput(); err != nil {
@@ -141,22 +146,36 @@ func (l link) disconnect(ctx context.Context, forwardingWas string) error {
 			}
 		}
 	}
-	if tables, err := output(ctx, "nft", "list", "tables", "ip"); err != nil {
+	tables, err := output(ctx, "nft", "list", "tables", "ip")
+	if err != nil {
 		return err
-	} else if strings.Contains("\n"+tables, "\ntable ip "+l.table+"\n") {
+	}
+	if rest := strings.Replace(tables, "table ip "+l.table+"\n", "", 1); rest != tables {
+		tables = rest
 		if _, err := output(ctx, "nft", "delete", "table", "ip", l.table); err != nil {
 			return err
 		}
 	}
-	if forwardingWas == "0" {
+	if forwardingWas == "0" && !strings.Contains(tables, "table ip "+tablePrefix) {
 		return os.WriteFile(forwardingFile, []byte("0"), 0o644)
 	}
 	return nil
 }
 
-const forwardingFile = "/proc/sys/net/ipv4/ip_forward"
+const (
+	forwardingFile = "/proc/sys/net/ipv4/ip_forward"
+	forwardingNote = "ip_forward was "
+)
 
-func forwarding() (string, error) {
+// forwardingBefore is what the machine's ip_forward was before the first cluster came.
+func forwardingBefore(ctx context.Context) (string, error) {
+	rules, err := output(ctx, "nft", "list", "ruleset", "ip")
+	if err != nil {
+		return "", err
+	}
+	if _, noted, found := strings.Cut(rules, forwardingNote); found {
+		return noted[:1], nil
+	}
 	text, err := os.ReadFile(forwardingFile)
 	return strings.TrimSpace(string(text)), err
 }

@@ -67,7 +67,7 @@ func (n *node) start(ctx context.Context, r record) (record, error) {
 	}
 	r = record{Provider: "node", Subnet: n.Network.Subnet.String()}
 	var err error
-	if r.ForwardingWas, err = forwarding(); err != nil {
+	if r.ForwardingWas, err = forwardingBefore(ctx); err != nil {
 		return r, err
 	}
 	if err := n.save(r); err != nil {
@@ -120,7 +120,7 @@ func (n *node) startSupervisor(ctx context.Context, r record) (record, error) {
 	if err := createCgroups(n.cgroup(), r.Supervisor.PID); err != nil {
 		return r, err
 	}
-	if err := n.link().connect(ctx, r.Supervisor.PID); err != nil {
+	if err := n.link().connect(ctx, r.Supervisor.PID, r.ForwardingWas); err != nil {
 		return r, err
 	}
 	if _, err := start.Write([]byte{1}); err != nil {
