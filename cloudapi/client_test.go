@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,8 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 	"go.uber.org/goleak"
+
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,9 +44,7 @@ func clientOf(t *testing.T, url string) *cloudapi.Client {
 
 func write(status int, header http.Header, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		for name, values := range header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), header)
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
 	}
@@ -157,8 +157,12 @@ func TestErrorsHoldNoToken(t *testing.T) {
 		connection, _, _ := http.NewResponseController(w).Hijack()
 		_ = connection.Close()
 	}
-	app := cloudapi.App{ID: "77", Secret: "appsecretappsecret"}
-	for name, handler := range map[string]http.HandlerFunc{"echo": echo, "closing": closing} {
+	half := func(w http.ResponseWriter, r *http.Request) {
+		_, secret, _ := strings.Cut(r.Header.Get("Authorization"), "|")
+		_, _ = fmt.Fprintf(w, `{"error":{"code":190,"message":"the secret is %s"}}`, secret)
+	}
+	app := cloudapi.App{ID: "77", Secret: "the-secretsecret"}
+	for name, handler := range map[string]http.HandlerFunc{"echo": echo, "half": half, "closing": closing} {
 		client := answering(t, handler)
 		_, debug := client.DebugToken(t.Context(), testToken)
 		_, subscriptions := client.AppSubscriptions(t.Context(), app)
@@ -250,20 +254,24 @@ func TestInvalidArgumentsAreNeverSent(t *testing.T) {
 }
 
 func TestListingsEnd(t *testing.T) {
-	for name, next := range map[string]func(page int) string{
-		"cursor that repeats": func(int) string { return "same" },
-		"cursors without end": func(page int) string { return fmt.Sprint(page) },
+	for name, test := range map[string]struct {
+		next     func(page int) string
+		maxPages int
+	}{
+		"cursor that repeats": {func(int) string { return "same" }, 2},
+		"cursors in a circle": {func(page int) string { return fmt.Sprint(page % 3) }, 4},
+		"cursors without end": {func(page int) string { return fmt.Sprint(page) }, 50},
 	} {
 		pages := 0
 		client := answering(t, func(w http.ResponseWriter, _ *http.Request) {
 			pages++
-			_, _ = fmt.Fprintf(w, `{"data":[{"id":"1"}],"paging":{"cursors":{"after":%q},"next":"https://x"}}`, next(pages))
+			_, _ = fmt.Fprintf(w, `{"data":[{"id":"1"}],"paging":{"cursors":{"after":%q},"next":"https://x"}}`, test.next(pages))
 		})
 		if _, err := client.PhoneNumbers(t.Context(), testToken, "1"); !errors.Is(err, cloudapi.ErrTooManyPages) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if pages > 50 {
-			t.Errorf("%s: %d pages were read", name, pages)
+		if pages > test.maxPages {
+			t.Errorf("%s: %d pages were read, at most %d are needed", name, pages, test.maxPages)
 		}
 	}
 }
@@ -286,6 +294,7 @@ func TestListingsFollowFullPagesWithoutNext(t *testing.T) {
 
 func TestNotSentTellsRefusedFromInDoubt(t *testing.T) {
 	send := func(t *testing.T, client *cloudapi.Client) error {
+		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		_, err := client.SendMessage(ctx, testToken, "1", cloudapi.Message{To: "+1555", Text: &cloudapi.Text{Body: "x"}})

@@ -3,6 +3,7 @@ package cloudapi
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/url"
 	"strconv"
 )
@@ -23,9 +24,7 @@ func list[T any](ctx context.Context, c *Client, in call) ([]T, error) {
 	var all []T
 	seen := map[string]bool{}
 	query := url.Values{}
-	for name, values := range in.query {
-		query[name] = values
-	}
+	maps.Copy(query, in.query)
 	query.Set("limit", strconv.Itoa(pageSize))
 	in.query = query
 	for range maxPages {

@@ -26,9 +26,6 @@ func (Token) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, reda
 // LogValue keeps the value out of log/slog.
 func (Token) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalLog keeps the value out of logr.
-func (Token) MarshalLog() any { return redacted }
-
 // MarshalText keeps the value out of JSON, YAML and their likes.
 func (Token) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 

@@ -9,8 +9,9 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr/funcr"
-	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 	"sigs.k8s.io/yaml"
+
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 )
 
 func TestTokensStayOutOfEveryOutput(t *testing.T) {
@@ -24,6 +25,9 @@ func TestTokensStayOutOfEveryOutput(t *testing.T) {
 	}
 	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "token", token, "app", app)
 	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "token", token, "app", app)
+	if slog.AnyValue(token).Resolve().Any() == any(token) {
+		t.Error("handlers of log/slog see the token")
+	}
 	logger := funcr.New(func(prefix, args string) { out.WriteString(prefix + args) }, funcr.Options{})
 	logger.Info("x", "token", token, "app", app)
 	for _, encode := range []func(any) ([]byte, error){json.Marshal, yaml.Marshal} {

@@ -3,6 +3,7 @@ package cloudapitest
 import (
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
@@ -109,9 +110,7 @@ func (c *Customer) Sends(phoneNumberID string, message map[string]any) string {
 	if !c.hidePhone {
 		complete["from"] = c.phone
 	}
-	for name, value := range message {
-		complete[name] = value
-	}
+	maps.Copy(complete, message)
 	c.wrote[phoneNumberID] = now
 	s.enqueue(phoneNumberID, map[string]any{
 		"contacts": []any{c.contact()},

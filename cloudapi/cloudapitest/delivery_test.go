@@ -2,7 +2,7 @@ package cloudapitest_test
 
 import (
 	"fmt"
-	"math/rand"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -189,7 +189,7 @@ func TestDuplicatesOrderAndBatches(t *testing.T) {
 	if got := texts(); got != "000111222333444555666" {
 		t.Errorf("order %s", got)
 	}
-	w.SetDeliveryMode(cloudapitest.DeliveryMode{Order: rand.New(rand.NewSource(1)).Shuffle})
+	w.SetDeliveryMode(cloudapitest.DeliveryMode{Order: rand.New(rand.NewPCG(1, 2)).Shuffle})
 	write()
 	if got := texts(); len(got) != 7 || got == "0123456" {
 		t.Errorf("order %s", got)

@@ -8,7 +8,7 @@ type DeliveryMode struct {
 	// Duplicates is how many times more than once each webhook is delivered.
 	Duplicates int
 	// Order changes the order of held updates when they are released: [Reverse],
-	// or the Shuffle of a source of math/rand.
+	// or the Shuffle of a source of math/rand/v2.
 	Order func(n int, swap func(i, j int))
 }
 

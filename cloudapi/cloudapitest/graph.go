@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -299,9 +300,7 @@ func readParameters(r *http.Request) (map[string]any, *graphError) {
 	if err := json.Unmarshal(body, &object); err != nil {
 		return nil, badParameter("Invalid JSON in request body")
 	}
-	for name, value := range object {
-		parameters[name] = value
-	}
+	maps.Copy(parameters, object)
 	return parameters, nil
 }
 

@@ -11,11 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+	clocktesting "k8s.io/utils/clock/testing"
+
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
-	"go.uber.org/goleak"
-	clocktesting "k8s.io/utils/clock/testing"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -69,6 +70,7 @@ func (r *receiver) challenge(w http.ResponseWriter, request *http.Request) {
 }
 
 func (r *receiver) receive(t *testing.T, w http.ResponseWriter, request *http.Request) {
+	t.Helper()
 	body, err := io.ReadAll(request.Body)
 	if err != nil {
 		return

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -26,9 +27,7 @@ func (s *Server) newUpdate(n *number, value map[string]any) update {
 			"phone_number_id":      n.ID,
 		},
 	}
-	for name, member := range value {
-		complete[name] = member
-	}
+	maps.Copy(complete, value)
 	return update{accountID: n.BusinessAccountID, numberID: n.ID, value: complete}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -153,21 +154,15 @@ func (r *Reply) label() string {
 // the form's technique and may be a secret.
 func (n *NFMReply) describe() string {
 	lines := []string{"Form: " + cmp.Or(n.Body, n.Name, "(no title)")}
-	var answers map[string]any
+	var answers map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(n.ResponseJSON), &answers); err != nil {
 		return joinNonEmpty("\n", lines[0], n.ResponseJSON)
 	}
 	delete(answers, "flow_token")
-	names := make([]string, 0, len(answers))
-	for name := range answers {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		text, isText := answers[name].(string)
-		if !isText {
-			encoded, _ := json.Marshal(answers[name])
-			text = string(encoded)
+	for _, name := range slices.Sorted(maps.Keys(answers)) {
+		var text string
+		if err := json.Unmarshal(answers[name], &text); err != nil {
+			text = string(answers[name])
 		}
 		lines = append(lines, name+": "+text)
 	}

@@ -139,6 +139,16 @@ func TestEditHoldsTheNewContent(t *testing.T) {
 	}
 }
 
+func TestEditsInsideEditsAreNotFollowed(t *testing.T) {
+	p, err := Parse(messages(`{"id":"a","type":"edit","edit":{"message":{"type":"edit","edit":{"message":{"type":"text","text":{"body":"deep"}}}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if inner := p.Entries[0].Changes[0].Value.Messages[0].Edit.Message; inner == nil || inner.Edit != nil {
+		t.Errorf("the edit inside the edit was read: %+v", inner)
+	}
+}
+
 func TestContactOfChoosesByUserIDFirst(t *testing.T) {
 	v := Value{Contacts: []Contact{
 		{Name: "other", WAID: "1650", UserID: "US.2"},

@@ -71,8 +71,8 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	err := run(ctx, os.Args[1:], os.Stderr, nil)
+	stop()
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 	case err != nil:
@@ -187,7 +187,7 @@ func (c config) options(logger *slog.Logger) ([]cloudapitest.Option, error) {
 const shutdownTimeout = 10 * time.Second
 
 func (c config) serve(ctx context.Context, sim *cloudapitest.Server, logger *slog.Logger, listening func(addresses)) error {
-	graphListener, err := net.Listen("tcp", c.listen)
+	graphListener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.listen)
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}
@@ -201,7 +201,7 @@ func (c config) serve(ctx context.Context, sim *cloudapitest.Server, logger *slo
 			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"},
 		})
 	}
-	controlListener, err := net.Listen("tcp", c.controlListen)
+	controlListener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.controlListen)
 	if err != nil {
 		_ = graphListener.Close()
 		return fmt.Errorf("--control-listen: %w", err)

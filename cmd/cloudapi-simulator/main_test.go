@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -17,9 +18,10 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -290,13 +292,36 @@ func TestHeldUpdatesAreReleasedInBatches(t *testing.T) {
 	p.call(t, "POST", "/updates/release", "", 200, nil)
 	for range 2 {
 		value := <-received
-		var order string
+		var order strings.Builder
 		for _, change := range value.Entries[0].Changes {
-			order += change.Value.Messages[0].Text.Body
+			order.WriteString(change.Value.Messages[0].Text.Body)
 		}
-		if order != "210" {
-			t.Errorf("order %s", order)
+		if order.String() != "210" {
+			t.Errorf("order %s", order.String())
 		}
+	}
+}
+
+func TestGraphAPIOverTLS(t *testing.T) {
+	server, caFile, _ := callback(t)
+	key, err := x509.MarshalPKCS8PrivateKey(server.TLS.Certificates[0].PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyFile := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "--tls-cert-file="+caFile, "--tls-key-file="+keyFile)
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	client, err := cloudapi.NewClient(cloudapi.Options{BaseURL: "https://" + p.graph, RootCAs: roots})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.CloseIdleConnections()
+	if _, err := client.DebugToken(t.Context(), token); err != nil {
+		t.Error(err)
 	}
 }
 

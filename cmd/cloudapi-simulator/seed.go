@@ -5,8 +5,9 @@ import (
 	"os"
 	"time"
 
-	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
 	"sigs.k8s.io/yaml"
+
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
 )
 
 // seed is what exists from the start.
