@@ -66,7 +66,7 @@ func (k kindCluster) down(ctx context.Context) error {
 }
 
 func (k kindCluster) status(ctx context.Context) error {
-	fmt.Printf("cluster     %s: kind, in the Docker engine\nkubeconfig  %s\n\n", k.Name, k.kubeconfig())
+	fmt.Fprintf(os.Stdout, "cluster     %s: kind, in the Docker engine\nkubeconfig  %s\n\n", k.Name, k.kubeconfig())
 	program, err := k.kubectl(ctx)
 	if err != nil {
 		return err

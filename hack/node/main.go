@@ -33,16 +33,16 @@ are built from source, which takes about 15 minutes the first time.
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	err := run(ctx, os.Args[1:])
-	if errors.Is(err, errUsage) {
-		fmt.Fprint(os.Stderr, usage)
-		os.Exit(2)
-	}
 	if err != nil && ctx.Err() != nil {
 		err = errors.New("interrupted; the same command goes on from here, and hack/cluster down removes what is there")
 	}
-	if err != nil {
+	stop()
+	switch {
+	case errors.Is(err, errUsage):
+		fmt.Fprint(os.Stderr, usage)
+		os.Exit(2)
+	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string) error {
 	case len(args) == 1 && args[0] == "envtest":
 		assets, err := envtestAssets(ctx, b)
 		if err == nil {
-			fmt.Println(assets)
+			fmt.Fprintln(os.Stdout, assets)
 		}
 		return err
 	case len(args) > 1 && args[0] == "cluster":
@@ -83,10 +83,10 @@ func (c *cluster) run(ctx context.Context, verb string, args []string) error {
 	}
 	switch verb {
 	case "kubeconfig":
-		fmt.Println(c.kubeconfig())
+		fmt.Fprintln(os.Stdout, c.kubeconfig())
 		return nil
 	case "help":
-		fmt.Print(usage)
+		fmt.Fprint(os.Stdout, usage)
 		return nil
 	case "up", "down":
 		unlock, err := c.lock(ctx)

@@ -70,20 +70,17 @@ func processStat(pid int) (start, state string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	// The second field, the command in brackets, may hold blanks and brackets itself.
-	_, rest, found := cutLast(string(text), ") ")
-	fields := strings.Fields(rest)
-	if !found || len(fields) < 20 {
+	fields := statFields(string(text))
+	if len(fields) < 20 {
 		return "", "", fmt.Errorf("cannot read /proc/%d/stat", pid)
 	}
 	return fields[19], fields[0], nil
 }
 
-func cutLast(s, separator string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, separator); i >= 0 {
-		return s[:i], s[i+len(separator):], true
-	}
-	return s, "", false
+// statFields are the fields of a process's stat file from its state on: what comes before, the id and the
+// command in brackets, may hold blanks and brackets itself.
+func statFields(stat string) []string {
+	return strings.Fields(stat[strings.LastIndex(stat, ")")+1:])
 }
 
 // children maps the names of the programs that the process started to their ids.
@@ -95,8 +92,7 @@ func (p process) children() map[string]int {
 		if err != nil {
 			continue // It ended meanwhile.
 		}
-		_, rest, _ := cutLast(string(text), ") ")
-		fields := strings.Fields(rest)
+		fields := statFields(string(text))
 		if len(fields) < 2 || fields[1] != strconv.Itoa(p.PID) {
 			continue
 		}

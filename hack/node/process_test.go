@@ -2,6 +2,7 @@ package main
 
 import (
 	"os/exec"
+	"slices"
 	"testing"
 	"time"
 )
@@ -45,8 +46,7 @@ func TestProcessIsKnownByItsStart(t *testing.T) {
 }
 
 func TestProcessStatOfCommandsWithBrackets(t *testing.T) {
-	_, rest, found := cutLast("7 (a) b) S 1 2", ") ")
-	if !found || rest != "S 1 2" {
-		t.Errorf("got %q", rest)
+	if got := statFields("7 (a) b) S 1 2"); !slices.Equal(got, []string{"S", "1", "2"}) {
+		t.Errorf("got %q", got)
 	}
 }

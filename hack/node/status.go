@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 )
@@ -17,7 +18,7 @@ func (n *node) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("cluster     %s: one node, built from source\nkubeconfig  %s\nlogs        %s\n", n.Name, n.kubeconfig(), n.path("log"))
+	fmt.Fprintf(os.Stdout, "cluster     %s: one node, built from source\nkubeconfig  %s\nlogs        %s\n", n.Name, n.kubeconfig(), n.path("log"))
 	if !r.Supervisor.alive() {
 		return errors.New("the node's first process does not run; hack/cluster up starts it again")
 	}
@@ -34,7 +35,7 @@ func (n *node) status(ctx context.Context) error {
 		}
 		pid := "-"
 		if id, ok := pids[c.name]; ok {
-			pid = fmt.Sprint(id)
+			pid = strconv.Itoa(id)
 		}
 		fmt.Fprintf(out, "%s\t%s\t%s\t%s\n", c.name, n.componentVersion(ctx, c), pid, health)
 	}
@@ -44,7 +45,7 @@ func (n *node) status(ctx context.Context) error {
 	if len(sick) > 0 {
 		return fmt.Errorf("not healthy: %s", strings.Join(sick, ", "))
 	}
-	fmt.Println()
+	fmt.Fprintln(os.Stdout)
 	for _, args := range [][]string{
 		{"get", "nodes", "--output=wide"},
 		{"get", "deployments", "--namespace=kube-system"},
@@ -53,7 +54,7 @@ func (n *node) status(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Print(table)
+		fmt.Fprint(os.Stdout, table)
 	}
 	return n.ready(ctx)
 }

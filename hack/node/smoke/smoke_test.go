@@ -41,8 +41,12 @@ func TestCluster(t *testing.T) {
 
 func servicesAnswer(t *testing.T) {
 	answered := map[string]bool{}
+	// A Service refuses for a second after its pods are ready, until kube-proxy knows them.
 	eventually(t, "both pods answer", func() bool {
-		answered[inPod(t, "deployment/probe", "get", "http://probe.smoke.svc.cluster.local")] = true
+		name, err := run("kubectl", "exec", "--namespace=smoke", "deployment/probe", "--", "/probe", "get", "http://probe.smoke.svc.cluster.local")
+		if err == nil {
+			answered[name] = true
+		}
 		return len(answered) == 2
 	})
 	if got := inPod(t, "deployment/probe", "get", "http://probe"); !answered[got] {
@@ -205,8 +209,14 @@ func (f *failure) Unwrap() error { return f.cause }
 
 func eventually(t *testing.T, what string, ask func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(limit); !ask(); time.Sleep(200 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	again := time.NewTicker(200 * time.Millisecond)
+	defer again.Stop()
+	for !ask() {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
 			t.Fatalf("not within %s: %s", limit, what)
 		}
 	}

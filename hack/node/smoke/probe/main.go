@@ -26,7 +26,7 @@ func run(args []string) error {
 		return get(args[1])
 	case len(args) == 2 && args[0] == "read":
 		content, err := os.ReadFile(args[1])
-		fmt.Print(string(content))
+		fmt.Fprint(os.Stdout, string(content))
 		return err
 	case len(args) == 3 && args[0] == "write":
 		return os.WriteFile(args[1], []byte(args[2]), 0o600)
@@ -39,7 +39,7 @@ func serve() error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("serving as", name)
+	fmt.Fprintln(os.Stdout, "serving as", name)
 	server := &http.Server{
 		Addr:              ":8080",
 		ReadHeaderTimeout: 5 * time.Second,
