@@ -41,14 +41,13 @@ func (k kindCluster) up(ctx context.Context) error {
 		progress("the cluster is up already; use it with\n\n  export KUBECONFIG=%s\n", k.kubeconfig())
 		return nil
 	}
+	if err := k.clear(ctx); err != nil {
+		return err
+	}
 	if err := k.create(); err != nil {
 		return err
 	}
 	if err := k.save(record{Provider: "kind"}); err != nil {
-		return err
-	}
-	// What is left of a cluster that does not answer is in the way of a new one.
-	if err := k.run(ctx, "delete", "cluster", "--name", k.Name, "--kubeconfig", k.kubeconfig()); err != nil {
 		return err
 	}
 	if err := k.run(ctx, "create", "cluster", "--name", k.Name, "--image", kindImage, "--kubeconfig", k.kubeconfig(), "--wait", "3m"); err != nil {
@@ -56,6 +55,23 @@ func (k kindCluster) up(ctx context.Context) error {
 	}
 	progress("the cluster is up; use it with\n\n  export KUBECONFIG=%s\n", k.kubeconfig())
 	return nil
+}
+
+// clear removes what is left of our own cluster where it does not answer. One of the same name that we have
+// no record of is somebody else's.
+func (k kindCluster) clear(ctx context.Context) error {
+	r, err := k.record()
+	if err != nil {
+		return err
+	}
+	if r.Provider == "kind" {
+		return k.run(ctx, "delete", "cluster", "--name", k.Name, "--kubeconfig", k.kubeconfig())
+	}
+	names, err := output(ctx, "docker", "ps", "--all", "--quiet", "--filter", "label=io.x-k8s.kind.cluster="+k.Name)
+	if err == nil && names != "" {
+		err = fmt.Errorf("there is a kind cluster %s already that hack/cluster did not make; choose another CLUSTER_NAME", k.Name)
+	}
+	return err
 }
 
 func (k kindCluster) down(ctx context.Context) error {
