@@ -17,7 +17,8 @@ const (
 	ClassInvalidToken Class = "InvalidToken"
 	// ClassPermission: the token lacks a permission or access to the asset.
 	ClassPermission Class = "Permission"
-	// ClassAppSecret: the app secret is not the app's.
+	// ClassAppSecret: the app secret is not the app's, or the app wants it proven:
+	// see [Client.WithAppSecret].
 	ClassAppSecret Class = "AppSecret"
 	// ClassInvalidRequest: the same call will be refused again.
 	ClassInvalidRequest Class = "InvalidRequest"

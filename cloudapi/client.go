@@ -3,12 +3,16 @@ package cloudapi
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -54,6 +58,8 @@ type Client struct {
 	base      *url.URL
 	userAgent string
 	http      *http.Client
+	// appSecret proves calls made with an access token, where it is not empty.
+	appSecret Token
 }
 
 var (
@@ -100,6 +106,16 @@ func defaultHTTPClient(roots *x509.CertPool) *http.Client {
 	return &http.Client{Transport: transport, Timeout: requestTimeout}
 }
 
+// WithAppSecret returns a client that proves with every call that it knows the
+// secret of the access token's app. Apps with the setting "Require App Secret"
+// answer no others; an access token of another app, or a wrong secret, gives an
+// error of [ClassAppSecret].
+func (c *Client) WithAppSecret(secret Token) *Client {
+	proving := *c
+	proving.appSecret = secret
+	return &proving
+}
+
 // CloseIdleConnections closes connections that are kept for later calls.
 func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 
@@ -142,7 +158,12 @@ func (c *Client) do(ctx context.Context, in call, out any) error {
 
 func (c *Client) request(ctx context.Context, in call) (*http.Request, error) {
 	target := c.base.JoinPath(in.path...)
-	target.RawQuery = in.query.Encode()
+	query := url.Values{}
+	maps.Copy(query, in.query)
+	if c.appSecret != "" && !in.ofApp {
+		query.Set("appsecret_proof", proof(c.appSecret, in.token))
+	}
+	target.RawQuery = query.Encode()
 	var body io.Reader = http.NoBody
 	contentType := ""
 	switch {
@@ -166,6 +187,14 @@ func (c *Client) request(ctx context.Context, in call) (*http.Request, error) {
 		request.Header.Set("Content-Type", contentType)
 	}
 	return request, nil
+}
+
+// proof is the HMAC-SHA256 of an access token keyed with its app's secret. It
+// is good for nothing without the token, so it may be in a URL.
+func proof(appSecret, token Token) string {
+	mac := hmac.New(sha256.New, []byte(appSecret))
+	mac.Write([]byte(token))
+	return hex.EncodeToString(mac.Sum(nil))
 }
 
 // roundTrip sends the request and notes whether any of it may have left.

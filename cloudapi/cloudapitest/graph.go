@@ -1,6 +1,9 @@
 package cloudapitest
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -215,6 +218,25 @@ func (s *Server) authenticate(c *graphCall) *graphError {
 		return failed
 	}
 	c.token, c.app = t, s.apps[t.AppID]
+	return c.proven()
+}
+
+// proven checks the proof of the app secret that a call may or must have.
+func (c *graphCall) proven() *graphError {
+	given := c.text("appsecret_proof")
+	if given == "" {
+		if c.app.RequireProof {
+			return &graphError{status: http.StatusBadRequest, code: 100, kind: graphMethodException,
+				message: "API calls from the server require an appsecret_proof argument"}
+		}
+		return nil
+	}
+	mac := hmac.New(sha256.New, []byte(c.app.Secret))
+	mac.Write([]byte(c.token.Value))
+	if given != hex.EncodeToString(mac.Sum(nil)) {
+		return &graphError{status: http.StatusBadRequest, code: 100, kind: graphMethodException,
+			message: "Invalid appsecret_proof provided in the API argument"}
+	}
 	return nil
 }
 

@@ -143,6 +143,26 @@ func TestAppSubscriptions(t *testing.T) {
 	}
 }
 
+func TestProofOfTheAppSecret(t *testing.T) {
+	w := newWorld(t)
+	list := func(client *cloudapi.Client) error {
+		_, err := client.PhoneNumbers(t.Context(), w.token, w.account)
+		return err
+	}
+	right, wrong := w.client.WithAppSecret(w.app.Secret), w.client.WithAppSecret("wrong")
+	must(t, list(right))
+	wantClass(t, "wrong secret", list(wrong), cloudapi.ClassAppSecret)
+	must(t, list(w.client))
+	_, err := wrong.AppSubscriptions(t.Context(), w.app)
+	must(t, err)
+
+	w.AddApp(cloudapitest.App{ID: w.app.ID, Secret: string(w.app.Secret), RequireProof: true})
+	must(t, list(right))
+	wantClass(t, "proof required", list(w.client), cloudapi.ClassAppSecret)
+	_, err = right.SendMessage(t.Context(), w.token, w.number, cloudapi.Message{To: "+4915123456789", Text: &cloudapi.Text{Body: "x"}})
+	must(t, err)
+}
+
 func TestOverrideNeedsTheChainBeforeIt(t *testing.T) {
 	w := newWorld(t)
 	override := func() error {

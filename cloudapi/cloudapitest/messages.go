@@ -218,7 +218,7 @@ func (s *Server) admit(n *number, m *SentMessage) *graphError {
 func withoutToken(parameters map[string]any) map[string]any {
 	clean := map[string]any{}
 	for name, value := range parameters {
-		if name != "access_token" {
+		if name != "access_token" && name != "appsecret_proof" {
 			clean[name] = value
 		}
 	}

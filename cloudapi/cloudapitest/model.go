@@ -16,6 +16,8 @@ type App struct {
 	ID     string
 	Name   string
 	Secret string
+	// RequireProof makes the app refuse calls without proof of its secret.
+	RequireProof bool
 }
 
 // BusinessAccount is a WhatsApp Business Account. What is left empty is filled in.

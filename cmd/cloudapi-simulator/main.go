@@ -103,7 +103,7 @@ func parseFlags(args []string, output io.Writer) (config, error) {
 	flags.StringVar(&c.caFile, "ca-file", "", "PEM `file` with the certificate authorities that callback URLs must be signed by, instead of the system's")
 	flags.StringVar(&c.tlsCert, "tls-cert-file", "", "PEM `file` with the certificate to serve the Graph API with; without it there is no TLS")
 	flags.StringVar(&c.tlsKey, "tls-key-file", "", "PEM `file` with the private key of --tls-cert-file")
-	flags.Var(&c.connectTo, "connect-to", "`host:port=host:port`: connect to the second for callback URLs that name the first; may be repeated")
+	flags.Var(&c.connectTo, "connect-to", "`from=to`, each a host:port: connect to the second for callback URLs that name the first; may be repeated")
 	flags.Var(&c.retries, "retries", "comma-separated `pauses` before each further delivery of a webhook, such as 1s,5s,1m; Meta's seven days unless told")
 	flags.BoolVar(&c.enforceWindow, "enforce-window", true, "refuse messages outside the customer service window of 24 hours with error 131047")
 	flags.BoolVar(&c.httpCallbacks, "http-callbacks", false, "accept callback URLs without TLS, which Meta does not")
