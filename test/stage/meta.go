@@ -145,6 +145,11 @@ func (m *Meta) RevokeToken(ctx context.Context, value string) error {
 	return m.call(ctx, http.MethodPost, "/tokens/revoke", map[string]string{"value": value}, nil)
 }
 
+// ResetAppSecret replaces an app's secret: webhooks are signed with the new one from now on.
+func (m *Meta) ResetAppSecret(ctx context.Context, appID, secret string) error {
+	return m.call(ctx, http.MethodPut, "/apps/"+url.PathEscape(appID)+"/secret", map[string]string{"secret": secret}, nil)
+}
+
 func (m *Meta) call(ctx context.Context, method, path string, request, answer any) error {
 	var body bytes.Buffer
 	if request != nil {
