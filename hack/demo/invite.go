@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// invite says what to try next, in commands that work as they stand.
+func (s *story) invite() {
+	fmt.Fprintf(s.console.out, "\nDone after %s. The cluster stays; try it yourself:\n\n", s.console.elapsed())
+	for _, paragraph := range []string{
+		"# Use the demo's cluster, in this shell alone.\n" +
+			"export KUBECONFIG={kubeconfig} NO_PROXY='*'\n" +
+			"alias kubectl={kubectl}",
+		"# Look at the channel: what is known, what was done, and why.\n" +
+			"kubectl describe wac support --namespace helpdesk",
+		"# See what blocks when something is wrong, and mend it again.\n" +
+			"kubectl label secret {credentials} --namespace helpdesk whatsapp-operator.io/use-\n" +
+			"kubectl get wac --namespace helpdesk -o wide\n" +
+			"kubectl label secret {credentials} --namespace helpdesk whatsapp-operator.io/use=channel",
+		"# Be the customer: write, and read what came back.\n" +
+			"kubectl port-forward --namespace meta service/meta 8081 >/dev/null &\n" +
+			`curl -d '{"name": "Erika Mustermann", "text": "One more question!"}' localhost:8081/customers/12025550143/messages` + "\n" +
+			"curl localhost:8081/customers/12025550143/messages",
+		"# Be the agent: read the tickets.\n" +
+			"kubectl port-forward --namespace helpdesk service/support-receiver 8082:8081 >/dev/null &\n" +
+			"token=$(kubectl get secret support-api --namespace helpdesk -o jsonpath='{.data.api-token}' | base64 -d)\n" +
+			`curl -H "Authorization: Bearer $token" localhost:8082/v1/tickets/1`,
+		"# Remove everything.\n" +
+			"make -C {repository} demo-down",
+	} {
+		text := strings.NewReplacer(
+			"{kubeconfig}", s.cluster.Kubeconfig, "{kubectl}", s.cluster.KubectlPath(),
+			"{credentials}", credentials, "{repository}", s.machine.repository,
+		).Replace(paragraph)
+		fmt.Fprintf(s.console.out, "%s\n\n", text)
+	}
+}
