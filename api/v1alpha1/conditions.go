@@ -33,3 +33,7 @@ const (
 	// TakeOverAnnotation names the foreign callback URL that Automatic registration may replace.
 	TakeOverAnnotation = "whatsapp-operator.io/take-over"
 )
+
+// Finalizer keeps a channel until the callback URL that the operator set at Meta is cleared again. Only a channel with
+// Automatic registration has it.
+const Finalizer = "whatsapp-operator.io/callback-override"

@@ -455,7 +455,15 @@ type GraphStatus struct {
 	// +optional
 	Version string `json:"version,omitempty"`
 
-	// lastRefreshTime is when all that this status says of Meta was last read.
+	// inputs is a fingerprint of the part of the spec and of the versions of the Secrets that Meta was last asked about.
+	// It holds nothing secret; a change of it makes the operator ask again.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	Inputs string `json:"inputs,omitempty"`
+
+	// lastRefreshTime is when all that this status says of Meta was last read. It is absent until that succeeded for the
+	// present inputs.
 	// +optional
 	LastRefreshTime *metav1.Time `json:"lastRefreshTime,omitempty"`
 
@@ -476,6 +484,13 @@ type RegistrationStatus struct {
 	// +kubebuilder:validation:MaxLength=200
 	// +optional
 	URL string `json:"url,omitempty"`
+
+	// intendedURL is the callback URL that the operator is about to write. It is noted first, so that the URL is
+	// recognised as the operator's own even if the operator ends right after writing it.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=200
+	// +optional
+	IntendedURL string `json:"intendedURL,omitempty"`
 
 	// effectiveURL is the URL that Meta calls at present for this phone number.
 	// +kubebuilder:validation:MinLength=1

@@ -1,0 +1,143 @@
+package v1alpha1
+
+// Reasons of CredentialsValid. Those that speak of a Secret also appear in ReceiverAvailable, for the verify token.
+const (
+	// ReasonAccepted means that Meta accepts the access token and the app secret.
+	ReasonAccepted = "Accepted"
+	// ReasonTokenExpiring means that the access token is accepted and ends within 14 days.
+	ReasonTokenExpiring = "TokenExpiring"
+	// ReasonSecretNotFound means that a Secret that the spec names does not exist.
+	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonSecretNotLabelled means that a Secret lacks the label that lets the operator read it.
+	ReasonSecretNotLabelled = "SecretNotLabelled"
+	// ReasonSecretKeyMissing means that a Secret lacks the key that the spec names.
+	ReasonSecretKeyMissing = "SecretKeyMissing"
+	// ReasonSecretValueEmpty means that a Secret has the key, with nothing but white space in it.
+	ReasonSecretValueEmpty = "SecretValueEmpty"
+	// ReasonTokenInvalid means that Meta refuses the access token.
+	ReasonTokenInvalid = "TokenInvalid"
+	// ReasonPermissionsMissing means that the access token lacks permissions.
+	ReasonPermissionsMissing = "PermissionsMissing"
+	// ReasonAppSecretInvalid means that the app secret is not that of the access token's app.
+	ReasonAppSecretInvalid = "AppSecretInvalid"
+	// ReasonRefused means that Meta or the API server refuses a request for a reason that the message quotes.
+	ReasonRefused = "Refused"
+)
+
+// Reasons that several conditions have.
+const (
+	// ReasonPending means that the operator has not looked yet.
+	ReasonPending = "Pending"
+	// ReasonInvalidSpec means that the spec breaks a rule that the message names.
+	ReasonInvalidSpec = "InvalidSpec"
+	// ReasonGraphUnavailable means that Meta does not answer; the operator asks again.
+	ReasonGraphUnavailable = "GraphUnavailable"
+	// ReasonGraphThrottled means that the hourly limit of calls to Meta is used up; the operator waits.
+	ReasonGraphThrottled = "GraphThrottled"
+	// ReasonWaitingForCredentials means that CredentialsValid comes first.
+	ReasonWaitingForCredentials = "WaitingForCredentials"
+	// ReasonWaitingForPhoneNumber means that PhoneNumberReady comes first.
+	ReasonWaitingForPhoneNumber = "WaitingForPhoneNumber"
+	// ReasonWaitingForReceiver means that ReceiverAvailable comes first.
+	ReasonWaitingForReceiver = "WaitingForReceiver"
+	// ReasonHostnameMissing means that nobody said under which name Meta reaches the channel.
+	ReasonHostnameMissing = "HostnameMissing"
+	// ReasonReady means that everything works.
+	ReasonReady = "Ready"
+)
+
+// Reasons of PhoneNumberReady.
+const (
+	// ReasonConnected means that the number can send and receive.
+	ReasonConnected = "Connected"
+	// ReasonNotFound means that the business account does not have the number.
+	ReasonNotFound = "NotFound"
+	// ReasonNoPhoneNumbers means that the business account has no number at all.
+	ReasonNoPhoneNumbers = "NoPhoneNumbers"
+	// ReasonAwaitingChoice means that spec.phoneNumber has to choose one of several numbers.
+	ReasonAwaitingChoice = "AwaitingChoice"
+	// ReasonBusinessAccountNotFound means that the access token does not reach the business account.
+	ReasonBusinessAccountNotFound = "BusinessAccountNotFound"
+	// ReasonNotRegistered means that the number is not registered for the Cloud API.
+	ReasonNotRegistered = "NotRegistered"
+	// ReasonNotConnected means that the number is registered and cannot send and receive.
+	ReasonNotConnected = "NotConnected"
+	// ReasonClaiming means that the number was found and is being reserved for this channel.
+	ReasonClaiming = "Claiming"
+	// ReasonNumberTaken means that an older channel has the number.
+	ReasonNumberTaken = "NumberTaken"
+)
+
+// Reasons of ReceiverAvailable.
+const (
+	// ReasonAvailable means that the receiver takes webhooks.
+	ReasonAvailable = "Available"
+	// ReasonStarting means that the receiver is on the way.
+	ReasonStarting = "Starting"
+	// ReasonWaitingForSecrets means that the receiver cannot start without the Secrets that CredentialsValid speaks of.
+	ReasonWaitingForSecrets = "WaitingForSecrets"
+	// ReasonStorageOfAnotherNumber means that the volume holds the data of another number or account.
+	ReasonStorageOfAnotherNumber = "StorageOfAnotherNumber"
+	// ReasonVerifyTokenOfAnotherNumber means that the verify token belongs to another number or account.
+	ReasonVerifyTokenOfAnotherNumber = "VerifyTokenOfAnotherNumber"
+	// ReasonNameTaken means that an object that is not the channel's has the name of one that the channel needs.
+	ReasonNameTaken = "NameTaken"
+	// ReasonCrashLooping means that the receiver starts and ends again.
+	ReasonCrashLooping = "CrashLooping"
+	// ReasonImageNotPulled means that the node cannot get the receiver's image.
+	ReasonImageNotPulled = "ImageNotPulled"
+	// ReasonUnschedulable means that no node takes the receiver.
+	ReasonUnschedulable = "Unschedulable"
+	// ReasonMountFailing means that a volume or Secret cannot be mounted.
+	ReasonMountFailing = "MountFailing"
+	// ReasonNotProgressing means that the Deployment's deadline passed.
+	ReasonNotProgressing = "NotProgressing"
+)
+
+// Reasons of CallbackReachable.
+const (
+	// ReasonReachable means that the operator's handshake through the callback URL succeeded.
+	ReasonReachable = "Reachable"
+	// ReasonAnnotationNotAllowed means that the callback Service asks for an annotation that the operator refuses.
+	ReasonAnnotationNotAllowed = "AnnotationNotAllowed"
+	// ReasonNameNotResolved means that DNS does not know the hostname.
+	ReasonNameNotResolved = "NameNotResolved"
+	// ReasonConnectionFailed means that no connection came about.
+	ReasonConnectionFailed = "ConnectionFailed"
+	// ReasonTLSFailed means that the certificate is not accepted, or that the other side does not speak TLS.
+	ReasonTLSFailed = "TLSFailed"
+	// ReasonTimedOut means that no answer came in time.
+	ReasonTimedOut = "TimedOut"
+	// ReasonAddressNotAllowed means that the hostname leads to an address that is not probed.
+	ReasonAddressNotAllowed = "AddressNotAllowed"
+	// ReasonRedirected means that the answer was a redirect, which Meta does not follow either.
+	ReasonRedirected = "Redirected"
+	// ReasonUnexpectedStatus means that the answer was not 200.
+	ReasonUnexpectedStatus = "UnexpectedStatus"
+	// ReasonVerifyTokenRefused means that the answer was 403: the other side has another verify token.
+	ReasonVerifyTokenRefused = "VerifyTokenRefused"
+	// ReasonWrongAnswer means that the answer was not the challenge.
+	ReasonWrongAnswer = "WrongAnswer"
+	// ReasonNotReachableFromCluster means that Meta reaches the callback URL and the cluster does not.
+	ReasonNotReachableFromCluster = "NotReachableFromCluster"
+)
+
+// Reasons of WebhookRegistered, besides NotRegistered.
+const (
+	// ReasonRegistered means that Meta calls this channel for this number.
+	ReasonRegistered = "Registered"
+	// ReasonRegistering means that the operator is about to write the callback URL.
+	ReasonRegistering = "Registering"
+	// ReasonAccountNotSubscribed means that the app does not get the business account's webhooks.
+	ReasonAccountNotSubscribed = "AccountNotSubscribed"
+	// ReasonAppNotSubscribed means that the app has no webhook subscription for WhatsApp.
+	ReasonAppNotSubscribed = "AppNotSubscribed"
+	// ReasonFieldNotSubscribed means that the app's subscription lacks the field messages.
+	ReasonFieldNotSubscribed = "FieldNotSubscribed"
+	// ReasonForeignOverride means that somebody else set the number's callback URL.
+	ReasonForeignOverride = "ForeignOverride"
+	// ReasonAppCallbackTaken means that the app's one callback URL belongs to another channel.
+	ReasonAppCallbackTaken = "AppCallbackTaken"
+	// ReasonCallbackVerificationFailed means that Meta called the callback URL and did not get its challenge back.
+	ReasonCallbackVerificationFailed = "CallbackVerificationFailed"
+)

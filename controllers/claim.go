@@ -1,0 +1,59 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+)
+
+// claim decides whether the number that status names is this channel's. One number serves one channel, and the older
+// channel keeps it.
+//
+// A channel claims a number by writing it to its status, and acts on the claim only once it reads it back from the
+// cache. All channels come to the cache in one order, so of two that claim at the same time at least the later one sees
+// both claims; and each claim that the cache shows wakes the others that have the same number.
+func (r *Reconciler) claim(ctx context.Context, s *scope) error {
+	number := s.channel.Status.PhoneNumber
+	if number == nil {
+		return nil
+	}
+	s.number = number.DeepCopy()
+	rivals := &v1alpha1.WhatsAppChannelList{}
+	if err := r.Client.List(ctx, rivals, client.MatchingFields{phoneNumberIndex: number.ID}); err != nil {
+		return err
+	}
+	visible := false
+	for i := range rivals.Items {
+		rival := &rivals.Items[i]
+		if rival.UID == s.channel.UID {
+			visible = true
+			continue
+		}
+		if rival.DeletionTimestamp.IsZero() && older(rival, s.channel) {
+			s.phoneNumber = taken(rival, s.channel)
+			return nil
+		}
+	}
+	s.held = visible
+	return nil
+}
+
+// older orders channels by their age, and channels of the same second by their UID.
+func older(a, b *v1alpha1.WhatsAppChannel) bool {
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	}
+	return a.UID < b.UID
+}
+
+// taken says who has the number, without a word about other namespaces.
+func taken(holder, loser *v1alpha1.WhatsAppChannel) *finding {
+	who := "an older channel in another namespace"
+	if holder.Namespace == loser.Namespace {
+		who = fmt.Sprintf("the older channel %q", holder.Name)
+	}
+	return fails(v1alpha1.ReasonNumberTaken, fmt.Sprintf("The phone number belongs to %s. Delete one of the two channels, or choose another number.", who))
+}

@@ -1,0 +1,232 @@
+package controllers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+	"k8s.io/utils/clock"
+
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
+)
+
+// Graph is what the operator needs of Meta's Cloud API. *cloudapi.Client is one.
+type Graph interface {
+	DebugToken(ctx context.Context, token cloudapi.Token) (cloudapi.TokenInfo, error)
+	AppSubscriptions(ctx context.Context, app cloudapi.App) ([]cloudapi.AppSubscription, error)
+	CreateAppSubscription(ctx context.Context, app cloudapi.App, callbackURL string, verifyToken cloudapi.Token, fields []string) error
+	PhoneNumbers(ctx context.Context, token cloudapi.Token, businessAccountID string) ([]cloudapi.PhoneNumber, error)
+	SubscribedApps(ctx context.Context, token cloudapi.Token, businessAccountID string) ([]cloudapi.SubscribedApp, error)
+	SubscribeApp(ctx context.Context, token cloudapi.Token, businessAccountID string) error
+	WebhookConfiguration(ctx context.Context, token cloudapi.Token, phoneNumberID string) (cloudapi.WebhookConfiguration, error)
+	OverrideCallback(ctx context.Context, token cloudapi.Token, phoneNumberID, callbackURL string, verifyToken cloudapi.Token) error
+	ClearCallbackOverride(ctx context.Context, token cloudapi.Token, phoneNumberID string) error
+}
+
+const (
+	// graphTimeout bounds one call, Meta's own call of the callback URL included.
+	graphTimeout = 60 * time.Second
+	// answerLifetime is how long answers are kept to be shared.
+	answerLifetime = 10 * time.Minute
+	// throttledPause is how long an app's channels wait where Meta does not say. Its limits are counted by the hour.
+	throttledPause = 10 * time.Minute
+)
+
+// sharedGraph spares Meta calls: channels that ask the same with the same token share the answer, and where Meta
+// throttles an app, none of its channels asks until the pause is over. A channel only ever sees what was fetched with
+// its own token, because the token is part of what makes two questions the same.
+type sharedGraph struct {
+	api   Graph
+	clock clock.PassiveClock
+
+	flights singleflight.Group
+
+	mu      sync.Mutex
+	answers map[string]answer
+	// pauses holds until when an app, or a token whose app is not known, is left alone.
+	pauses map[string]time.Time
+	// apps tells the app of a token, by the token's hash.
+	apps map[string]string
+}
+
+type answer struct {
+	value any
+	at    time.Time
+}
+
+func newSharedGraph(api Graph, clock clock.PassiveClock) *sharedGraph {
+	return &sharedGraph{
+		api:     api,
+		clock:   clock,
+		answers: map[string]answer{},
+		pauses:  map[string]time.Time{},
+		apps:    map[string]string{},
+	}
+}
+
+// debugToken reads what Meta knows of a token. An answer may be as old as maxAge.
+func (g *sharedGraph) debugToken(ctx context.Context, maxAge time.Duration, token cloudapi.Token) (cloudapi.TokenInfo, error) {
+	who := hashOf(token)
+	info, err := share(ctx, g, "DebugToken", who, "", maxAge, func(ctx context.Context) (cloudapi.TokenInfo, error) {
+		return g.api.DebugToken(ctx, token)
+	})
+	if err == nil && info.AppID != "" {
+		g.mu.Lock()
+		g.apps[who] = info.AppID
+		g.mu.Unlock()
+	}
+	return info, err
+}
+
+func (g *sharedGraph) appSubscriptions(ctx context.Context, maxAge time.Duration, app cloudapi.App) ([]cloudapi.AppSubscription, error) {
+	who := hashOf(app.Secret)
+	g.mu.Lock()
+	g.apps[who] = app.ID
+	g.mu.Unlock()
+	return share(ctx, g, "AppSubscriptions", who, app.ID, maxAge, func(ctx context.Context) ([]cloudapi.AppSubscription, error) {
+		return g.api.AppSubscriptions(ctx, app)
+	})
+}
+
+func (g *sharedGraph) phoneNumbers(ctx context.Context, maxAge time.Duration, token cloudapi.Token, businessAccountID string) ([]cloudapi.PhoneNumber, error) {
+	return share(ctx, g, "PhoneNumbers", hashOf(token), businessAccountID, maxAge, func(ctx context.Context) ([]cloudapi.PhoneNumber, error) {
+		return g.api.PhoneNumbers(ctx, token, businessAccountID)
+	})
+}
+
+func (g *sharedGraph) subscribedApps(ctx context.Context, maxAge time.Duration, token cloudapi.Token, businessAccountID string) ([]cloudapi.SubscribedApp, error) {
+	return share(ctx, g, "SubscribedApps", hashOf(token), businessAccountID, maxAge, func(ctx context.Context) ([]cloudapi.SubscribedApp, error) {
+		return g.api.SubscribedApps(ctx, token, businessAccountID)
+	})
+}
+
+// webhookConfiguration is never shared: it is one number's, and it decides about writing.
+func (g *sharedGraph) webhookConfiguration(ctx context.Context, token cloudapi.Token, phoneNumberID string) (cloudapi.WebhookConfiguration, error) {
+	var configuration cloudapi.WebhookConfiguration
+	err := g.call(ctx, "WebhookConfiguration", hashOf(token), func(ctx context.Context) (err error) {
+		configuration, err = g.api.WebhookConfiguration(ctx, token, phoneNumberID)
+		return err
+	})
+	return configuration, err
+}
+
+func (g *sharedGraph) createAppSubscription(ctx context.Context, app cloudapi.App, callbackURL string, verifyToken cloudapi.Token, fields []string) error {
+	return g.call(ctx, "CreateAppSubscription", hashOf(app.Secret), func(ctx context.Context) error {
+		return g.api.CreateAppSubscription(ctx, app, callbackURL, verifyToken, fields)
+	})
+}
+
+func (g *sharedGraph) subscribeApp(ctx context.Context, token cloudapi.Token, businessAccountID string) error {
+	return g.call(ctx, "SubscribeApp", hashOf(token), func(ctx context.Context) error {
+		return g.api.SubscribeApp(ctx, token, businessAccountID)
+	})
+}
+
+func (g *sharedGraph) overrideCallback(ctx context.Context, token cloudapi.Token, phoneNumberID, callbackURL string, verifyToken cloudapi.Token) error {
+	return g.call(ctx, "OverrideCallback", hashOf(token), func(ctx context.Context) error {
+		return g.api.OverrideCallback(ctx, token, phoneNumberID, callbackURL, verifyToken)
+	})
+}
+
+func (g *sharedGraph) clearCallbackOverride(ctx context.Context, token cloudapi.Token, phoneNumberID string) error {
+	return g.call(ctx, "ClearCallbackOverride", hashOf(token), func(ctx context.Context) error {
+		return g.api.ClearCallbackOverride(ctx, token, phoneNumberID)
+	})
+}
+
+// share answers from what was fetched within maxAge, or asks, once for all that ask the same at the same time.
+// Failures are not kept.
+func share[T any](ctx context.Context, g *sharedGraph, operation, who, what string, maxAge time.Duration, ask func(context.Context) (T, error)) (T, error) {
+	key := operation + "/" + who + "/" + what
+	if maxAge > 0 {
+		g.mu.Lock()
+		kept, ok := g.answers[key]
+		g.mu.Unlock()
+		if ok && g.clock.Since(kept.at) <= maxAge {
+			return kept.value.(T), nil
+		}
+	}
+	shared, err, _ := g.flights.Do(key, func() (any, error) {
+		var value T
+		// The caller that happens to come first must not end the call for the others.
+		err := g.call(context.WithoutCancel(ctx), operation, who, func(ctx context.Context) (err error) {
+			value, err = ask(ctx)
+			return err
+		})
+		if err == nil {
+			g.keep(key, value)
+		}
+		return value, err
+	})
+	return shared.(T), err
+}
+
+func (g *sharedGraph) keep(key string, value any) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.clock.Now()
+	for other, kept := range g.answers {
+		if now.Sub(kept.at) > answerLifetime {
+			delete(g.answers, other)
+		}
+	}
+	for paused, until := range g.pauses {
+		if now.After(until) {
+			delete(g.pauses, paused)
+		}
+	}
+	g.answers[key] = answer{value: value, at: now}
+}
+
+// call makes one call, unless the app is paused, and counts it.
+func (g *sharedGraph) call(ctx context.Context, operation, who string, do func(context.Context) error) error {
+	if wait := g.pause(who); wait > 0 {
+		return &cloudapi.Error{HTTPStatus: http.StatusTooManyRequests, Code: 4, Message: "Application request limit reached", RetryAfter: wait}
+	}
+	ctx, cancel := context.WithTimeout(ctx, graphTimeout)
+	defer cancel()
+	err := do(ctx)
+	class := cloudapi.ClassOf(err)
+	graphRequests.WithLabelValues(operation, classLabel(class)).Inc()
+	if class == cloudapi.ClassThrottled {
+		wait := cloudapi.RetryAfter(err)
+		if wait <= 0 {
+			wait = throttledPause
+		}
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.pauses[who] = g.clock.Now().Add(wait)
+		if app, ok := g.apps[who]; ok {
+			g.pauses[app] = g.clock.Now().Add(wait)
+		}
+	}
+	return err
+}
+
+// pause returns how long an app is still to be left alone.
+func (g *sharedGraph) pause(who string) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	until := g.pauses[who]
+	if app, ok := g.apps[who]; ok && g.pauses[app].After(until) {
+		until = g.pauses[app]
+	}
+	return until.Sub(g.clock.Now())
+}
+
+// hashOf tells tokens apart without holding them.
+func hashOf(token cloudapi.Token) string {
+	sum := sha256.Sum256([]byte(string(token)))
+	return hex.EncodeToString(sum[:])
+}
+
+func classLabel(class cloudapi.Class) string {
+	if class == cloudapi.ClassNone {
+		return "OK"
+	}
+	return string(class)
+}

@@ -1,0 +1,59 @@
+package manifests
+
+import (
+	"encoding/json"
+	"fmt"
+
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
+)
+
+// Graph is the Graph API that receivers call, and how they trust it.
+type Graph struct {
+	BaseURL string
+	Version string
+	// CA holds PEM certificates to trust besides the system's, or nothing.
+	CA string
+}
+
+// ChannelConfig is a channel as its receiver needs to know it. The phone number is nil until it is known.
+func ChannelConfig(channel *v1alpha1.WhatsAppChannel, number *config.PhoneNumber, graph Graph) config.Channel {
+	c := config.Channel{
+		Namespace:         channel.Namespace,
+		Name:              channel.Name,
+		BusinessAccountID: channel.Spec.BusinessAccountID,
+		PhoneNumber:       number,
+		TargetGroup:       channel.Spec.TargetGroup,
+		Graph:             config.Graph{BaseURL: graph.BaseURL, Version: graph.Version},
+	}
+	if welcome := channel.Spec.Messages.Welcome; welcome != nil {
+		c.Messages.Welcome = welcome.Text
+	}
+	return c
+}
+
+// ConfigMap holds the receiver's configuration.
+func ConfigMap(channel *v1alpha1.WhatsAppChannel, number *config.PhoneNumber, graph Graph) (*corev1ac.ConfigMapApplyConfiguration, error) {
+	encoded, err := json.MarshalIndent(ChannelConfig(channel, number, graph), "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", config.ChannelFile, err)
+	}
+	data := map[string]string{config.ChannelFile: string(encoded) + "\n"}
+	if graph.CA != "" {
+		data[config.CAFile] = graph.CA
+	}
+	return corev1ac.ConfigMap(ReceiverName(channel.Name), channel.Namespace).
+		WithLabels(Labels(channel.Name)).
+		WithOwnerReferences(owner(channel)).
+		WithData(data), nil
+}
+
+// ServiceAccount is the identity of the receiver's pods: one without rights and without a token.
+func ServiceAccount(channel *v1alpha1.WhatsAppChannel) *corev1ac.ServiceAccountApplyConfiguration {
+	return corev1ac.ServiceAccount(ReceiverName(channel.Name), channel.Namespace).
+		WithLabels(Labels(channel.Name)).
+		WithOwnerReferences(owner(channel)).
+		WithAutomountServiceAccountToken(false)
+}

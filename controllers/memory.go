@@ -1,0 +1,62 @@
+package controllers
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// memory is what the operator remembers of one channel between reconciliations. Losing it costs requests, never
+// correctness: all that must survive a restart is in status.
+type memory struct {
+	uid types.UID
+	// statusVersion is the resourceVersion that the last write of status or finalizer gave the channel.
+	statusVersion string
+	// applied holds, by object, a hash of the declaration that was applied last.
+	applied map[string]string
+	probe   probeMemory
+	mirror  mirrorMemory
+}
+
+// probeMemory is the last handshake through the callback URL.
+type probeMemory struct {
+	url      string
+	token    string
+	at       time.Time
+	failures int
+	finding  *finding
+}
+
+// mirrorMemory is the last look at the receiver's own status.
+type mirrorMemory struct {
+	at        time.Time
+	handshake time.Time
+}
+
+// memories holds the memory of every channel.
+type memories struct {
+	mu        sync.Mutex
+	byChannel map[types.NamespacedName]*memory
+}
+
+// of returns the memory of a channel. A channel that was deleted and made again starts with an empty one.
+func (m *memories) of(name types.NamespacedName, uid types.UID) *memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.byChannel == nil {
+		m.byChannel = map[types.NamespacedName]*memory{}
+	}
+	found, ok := m.byChannel[name]
+	if !ok || found.uid != uid {
+		found = &memory{uid: uid, applied: map[string]string{}}
+		m.byChannel[name] = found
+	}
+	return found
+}
+
+func (m *memories) forget(name types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.byChannel, name)
+}

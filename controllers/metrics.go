@@ -1,0 +1,71 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+)
+
+// graphRequests counts calls to Meta. Its labels have a few dozen values, whatever is called.
+var graphRequests = prometheus.NewCounterVec(prometheus.CounterOpts{
+	Name: "whatsapp_graph_requests_total",
+	Help: "Calls of the operator to Meta's Graph API, by operation and by the class of the outcome.",
+}, []string{"operation", "class"})
+
+func init() { metrics.Registry.MustRegister(graphRequests) }
+
+var (
+	conditionDesc = prometheus.NewDesc("whatsapp_channel_condition",
+		"Conditions of channels: 1 is True, 0 is False, -1 is Unknown.", []string{"namespace", "name", "type"}, nil)
+	expiryDesc = prometheus.NewDesc("whatsapp_channel_access_token_expiry_timestamp_seconds",
+		"When a channel's access token ends. Absent for tokens that do not.", []string{"namespace", "name"}, nil)
+)
+
+// channelCollector reports on channels from the cache at the time of the scrape, so a deleted channel leaves no series.
+type channelCollector struct {
+	channels client.Reader
+}
+
+// Describe implements prometheus.Collector.
+func (channelCollector) Describe(descriptions chan<- *prometheus.Desc) {
+	descriptions <- conditionDesc
+	descriptions <- expiryDesc
+}
+
+// Collect implements prometheus.Collector.
+func (c channelCollector) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	channels := &v1alpha1.WhatsAppChannelList{}
+	if err := c.channels.List(ctx, channels); err != nil {
+		out <- prometheus.NewInvalidMetric(conditionDesc, err)
+		return
+	}
+	for i := range channels.Items {
+		channel := &channels.Items[i]
+		for _, condition := range channel.Status.Conditions {
+			out <- prometheus.MustNewConstMetric(conditionDesc, prometheus.GaugeValue, conditionValue(condition.Status),
+				channel.Namespace, channel.Name, condition.Type)
+		}
+		if token := channel.Status.AccessToken; token != nil && token.ExpiresAt != nil {
+			out <- prometheus.MustNewConstMetric(expiryDesc, prometheus.GaugeValue, float64(token.ExpiresAt.Unix()),
+				channel.Namespace, channel.Name)
+		}
+	}
+}
+
+func conditionValue(status metav1.ConditionStatus) float64 {
+	switch status {
+	case metav1.ConditionTrue:
+		return 1
+	case metav1.ConditionFalse:
+		return 0
+	}
+	return -1
+}

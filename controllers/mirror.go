@@ -1,0 +1,124 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
+	"github.com/whatsapp-operator/whatsapp-operator/controllers/manifests"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
+)
+
+const (
+	// mirrorInterval is how often a receiver is asked about itself.
+	mirrorInterval = 5 * time.Minute
+	// pendingMirrorInterval is how often it is asked while a person has to paste the callback URL: a handshake that the
+	// receiver saw shows that it happened.
+	pendingMirrorInterval = 30 * time.Second
+	// mirrorTimeout bounds one question.
+	mirrorTimeout = 5 * time.Second
+	// maxReceiverStatus is more than a receiver answers.
+	maxReceiverStatus = 64 << 10
+)
+
+// ReceiverStatusReader asks a receiver about itself.
+type ReceiverStatusReader interface {
+	ReceiverStatus(ctx context.Context, namespace, channel string, token cloudapi.Token) (config.Status, error)
+}
+
+// mirrorReceiver copies what the receiver says of itself. Where it does not answer, what it said last stands.
+func (r *Reconciler) mirrorReceiver(ctx context.Context, s *scope) error {
+	if !s.available || s.statusToken == "" || s.receiverStatus == nil {
+		return nil
+	}
+	interval := mirrorInterval
+	if s.awaitsPaste() {
+		interval = pendingMirrorInterval
+	}
+	last := &s.memory.mirror
+	if s.now.Before(last.at.Add(interval)) && !s.turned() {
+		s.wakeUpAt(last.at.Add(interval))
+		return nil
+	}
+	last.at = s.now
+	s.wakeUpAt(last.at.Add(interval))
+	status, err := r.ReceiverStatus.ReceiverStatus(ctx, s.channel.Namespace, s.channel.Name, s.statusToken)
+	if err != nil {
+		log.FromContext(ctx).V(1).Info("The receiver did not tell its status", "reason", err.Error())
+		return nil
+	}
+	s.receiverStatus.Backlog, s.receiverStatus.DeadLetters = &status.Backlog, &status.DeadLetters
+	if at := status.LastMessageTime; at != nil {
+		s.receiverStatus.LastMessageTime = &metav1.Time{Time: at.UTC().Truncate(time.Second)}
+	}
+	// The operator's own handshakes say nothing about Meta's.
+	if at := status.LastHandshakeTime; at != nil && at.After(s.memory.probe.at.Add(probeWindow)) {
+		last.handshake = *at
+	}
+	return nil
+}
+
+// probeWindow is how long after the start of a probe a handshake may be the operator's own.
+const probeWindow = 15 * time.Second
+
+// turned reports whether a condition is about to change its status.
+func (s *scope) turned() bool {
+	for conditionType, f := range map[string]*finding{
+		v1alpha1.ConditionReceiverAvailable: s.receiver,
+		v1alpha1.ConditionWebhookRegistered: s.registered,
+		v1alpha1.ConditionPhoneNumberReady:  s.phoneNumber,
+		v1alpha1.ConditionCredentialsValid:  s.credentials,
+	} {
+		if condition := s.condition(conditionType); f != nil && (condition == nil || condition.Status != f.status) {
+			return true
+		}
+	}
+	return false
+}
+
+// HTTPReceiverStatus asks receivers through their Services.
+type HTTPReceiverStatus struct {
+	client *http.Client
+}
+
+// NewHTTPReceiverStatus returns a reader that goes straight to the Services, past any proxy.
+func NewHTTPReceiverStatus() *HTTPReceiverStatus {
+	return &HTTPReceiverStatus{client: &http.Client{
+		Timeout:       mirrorTimeout,
+		Transport:     &http.Transport{DisableKeepAlives: true, ResponseHeaderTimeout: mirrorTimeout},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// ReceiverStatus implements ReceiverStatusReader. Errors hold neither the token nor anything of the answer.
+func (h *HTTPReceiverStatus) ReceiverStatus(ctx context.Context, namespace, channel string, token cloudapi.Token) (config.Status, error) {
+	host := net.JoinHostPort(manifests.ReceiverName(channel)+"."+namespace+".svc", strconv.Itoa(config.PrivatePort))
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+config.StatusPath, http.NoBody)
+	if err != nil {
+		return config.Status{}, fmt.Errorf("ask the receiver: %w", err)
+	}
+	request.Header.Set("Authorization", "Bearer "+string(token))
+	response, err := h.client.Do(request)
+	if err != nil {
+		return config.Status{}, fmt.Errorf("ask the receiver: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return config.Status{}, fmt.Errorf("ask the receiver: HTTP status %d", response.StatusCode)
+	}
+	var status config.Status
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxReceiverStatus)).Decode(&status); err != nil {
+		return config.Status{}, fmt.Errorf("read the receiver's status: %w", err)
+	}
+	return status, nil
+}

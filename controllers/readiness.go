@@ -1,0 +1,47 @@
+package controllers
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+)
+
+// A policy looks at one thing that a ready channel needs, and returns what is wrong with it, or nil.
+type policy func(*scope, map[string]*finding) *finding
+
+// readiness are the policies, in the order in which a person would put things right: what comes later mostly cannot
+// work before what comes earlier does. The first that is not met is what Ready says. CallbackReachable is not among
+// them: Meta's word counts, not the cluster's view of its own front door.
+var readiness = []policy{
+	// The spec breaks no rule.
+	func(s *scope, _ map[string]*finding) *finding { return s.invalidSpec },
+	// Meta accepts the access token and the app secret.
+	needs(v1alpha1.ConditionCredentialsValid),
+	// The phone number is found, this channel's, and can send and receive.
+	needs(v1alpha1.ConditionPhoneNumberReady),
+	// The receiver takes webhooks.
+	needs(v1alpha1.ConditionReceiverAvailable),
+	// The Service for Meta's calls could be made as it is declared.
+	func(s *scope, _ map[string]*finding) *finding { return s.exposureRefused() },
+	// Meta calls this channel for this number.
+	needs(v1alpha1.ConditionWebhookRegistered),
+}
+
+func needs(conditionType string) policy {
+	return func(_ *scope, findings map[string]*finding) *finding {
+		if f := findings[conditionType]; f.status != metav1.ConditionTrue {
+			return f
+		}
+		return nil
+	}
+}
+
+// summarize returns what Ready says, and whether a person has to act.
+func summarize(s *scope, findings map[string]*finding) (ready *finding, stalled bool) {
+	for _, unmet := range readiness {
+		if f := unmet(s, findings); f != nil {
+			return f, f.needsPerson()
+		}
+	}
+	return works(v1alpha1.ReasonReady, "Customers' messages arrive, and replies go out."), false
+}

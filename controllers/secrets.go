@@ -1,0 +1,165 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
+)
+
+// maxSecretValue bounds what is read from a key. Tokens have a few hundred bytes; a Secret may have a megabyte.
+const maxSecretValue = 8 << 10
+
+// secretValue is one value of a Secret with what tells versions of the Secret apart.
+type secretValue struct {
+	value cloudapi.Token
+	// version changes whenever the Secret changes. It holds nothing secret.
+	version string
+}
+
+func (v secretValue) known() bool { return v.value != "" }
+
+// secretReader reads Secrets live, one by one, and keeps those whose metadata the cache watches until they change.
+// A typed Secret never goes through the cache: that would start an informer that holds every Secret of the cluster.
+type secretReader struct {
+	// metadata is the cache; it holds the metadata of labelled Secrets only.
+	metadata client.Reader
+	live     client.Reader
+
+	mu   sync.Mutex
+	kept map[types.NamespacedName]*corev1.Secret
+}
+
+// get returns a Secret with its small values, or a NotFound error.
+func (r *secretReader) get(ctx context.Context, key types.NamespacedName) (*corev1.Secret, error) {
+	watched := &metav1.PartialObjectMetadata{}
+	watched.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	err := r.metadata.Get(ctx, key, watched)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return nil, err
+	}
+	r.mu.Lock()
+	kept := r.kept[key]
+	r.mu.Unlock()
+	if err == nil && kept != nil && kept.UID == watched.UID && kept.ResourceVersion == watched.ResourceVersion {
+		return kept, nil
+	}
+	secret := &corev1.Secret{}
+	if err := r.live.Get(ctx, key, secret); err != nil {
+		r.forget(key)
+		return nil, err
+	}
+	secret.ManagedFields, secret.Annotations = nil, withoutLastApplied(secret.Annotations)
+	for name, value := range secret.Data {
+		if len(value) > maxSecretValue {
+			secret.Data[name] = nil
+		}
+	}
+	r.keep(key, secret)
+	return secret, nil
+}
+
+func (r *secretReader) keep(key types.NamespacedName, secret *corev1.Secret) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.kept == nil {
+		r.kept = map[types.NamespacedName]*corev1.Secret{}
+	}
+	r.kept[key] = secret
+}
+
+func (r *secretReader) forget(key types.NamespacedName) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.kept, key)
+}
+
+// withoutLastApplied drops the annotation in which kubectl keeps a copy of the whole Secret.
+func withoutLastApplied(annotations map[string]string) map[string]string {
+	delete(annotations, corev1.LastAppliedConfigAnnotation)
+	return annotations
+}
+
+// resolve reads the value that a field of the spec names. Where a person has to help, the finding says how.
+func (r *Reconciler) resolve(ctx context.Context, namespace string, ref v1alpha1.SecretKeyReference, field string) (secretValue, *finding, error) {
+	secret, err := r.secrets.get(ctx, types.NamespacedName{Namespace: namespace, Name: ref.Name})
+	if apierrors.IsNotFound(err) {
+		return secretValue{}, fails(v1alpha1.ReasonSecretNotFound, fmt.Sprintf(
+			"Secret %q, which spec.%s names, does not exist in this namespace. Create it with the key %q and the label %s=%s.",
+			ref.Name, field, ref.Key, v1alpha1.SecretUseLabel, v1alpha1.SecretUseChannel)), nil
+	}
+	if err != nil {
+		return secretValue{}, nil, fmt.Errorf("read Secret %s: %w", ref.Name, err)
+	}
+	if secret.Labels[v1alpha1.SecretUseLabel] != v1alpha1.SecretUseChannel {
+		return secretValue{}, fails(v1alpha1.ReasonSecretNotLabelled, fmt.Sprintf(
+			"Secret %q, which spec.%s names, lacks the label %s=%s that lets the operator read it. Run: kubectl label secret %s --namespace %s %s=%s",
+			ref.Name, field, v1alpha1.SecretUseLabel, v1alpha1.SecretUseChannel,
+			ref.Name, namespace, v1alpha1.SecretUseLabel, v1alpha1.SecretUseChannel)), nil
+	}
+	value, ok := secret.Data[ref.Key]
+	if !ok {
+		return secretValue{}, fails(v1alpha1.ReasonSecretKeyMissing, fmt.Sprintf(
+			"Secret %q has no key %q, which spec.%s names; it has %s.", ref.Name, ref.Key, field, keysOf(secret))), nil
+	}
+	// A line break at the end is the commonest mistake in Secrets, and no token has white space.
+	trimmed := strings.TrimSpace(string(value))
+	if trimmed == "" {
+		return secretValue{}, fails(v1alpha1.ReasonSecretValueEmpty, fmt.Sprintf(
+			"Key %q of Secret %q, which spec.%s names, is empty or far too long.", ref.Key, ref.Name, field)), nil
+	}
+	return secretValue{
+		value:   cloudapi.Token(trimmed),
+		version: string(secret.UID) + "/" + secret.ResourceVersion + "/" + ref.Key,
+	}, nil, nil
+}
+
+// keysOf lists a Secret's keys for a message.
+func keysOf(secret *corev1.Secret) string {
+	const shown = 10
+	var keys []string
+	for key := range secret.Data {
+		keys = append(keys, fmt.Sprintf("%q", key))
+	}
+	slices.Sort(keys)
+	switch {
+	case len(keys) == 0:
+		return "no keys"
+	case len(keys) > shown:
+		return fmt.Sprintf("%s and %d more", strings.Join(keys[:shown], ", "), len(keys)-shown)
+	}
+	return strings.Join(keys, ", ")
+}
+
+// credentialSecrets resolves the access token and the app secret. It asks Meta nothing.
+func (r *Reconciler) credentialSecrets(ctx context.Context, s *scope) error {
+	spec := s.channel.Spec
+	token, missing, err := r.resolve(ctx, s.channel.Namespace, spec.AccessTokenSecretRef, "accessTokenSecretRef")
+	if err != nil {
+		return err
+	}
+	var secret secretValue
+	if missing == nil {
+		if secret, missing, err = r.resolve(ctx, s.channel.Namespace, spec.AppSecretSecretRef, "appSecretSecretRef"); err != nil {
+			return err
+		}
+	}
+	if missing != nil {
+		s.credentialsMissing = missing
+		s.blockReceiver(fails(v1alpha1.ReasonWaitingForSecrets, "The receiver cannot start without the access token and the app secret: see CredentialsValid."))
+		s.wakeUpIn(unwatchedSecretInterval)
+		return nil
+	}
+	s.accessToken, s.appSecret = token, secret
+	return nil
+}

@@ -1,0 +1,212 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/controllers/manifests"
+)
+
+const (
+	// controllerName names the controller in logs and metrics.
+	controllerName = "whatsappchannel"
+
+	// Names of the cache's indexes of channels.
+	phoneNumberIndex = "status.phoneNumber.id"
+	callbackURLIndex = "status.callbackURL"
+	secretIndex      = "spec.secretNames"
+
+	// reconciliationTimeout is longer than all calls to Meta of one reconciliation take where Meta answers slowly, and
+	// shorter than they would take where it does not answer at all.
+	reconciliationTimeout = 3 * time.Minute
+	concurrentReconciles  = 8
+
+	firstRetry = 750 * time.Millisecond
+	lastRetry  = 15 * time.Minute
+)
+
+// CacheOptions are the options of a cache for the operator: of the objects that it makes it holds those with its label,
+// of Secrets the metadata of those with theirs, and nothing of anything else. An empty list of namespaces means all.
+func CacheOptions(namespaces []string) cache.Options {
+	ours := labels.SelectorFromSet(labels.Set{manifests.ManagedByLabel: manifests.ManagedBy})
+	usable := labels.SelectorFromSet(labels.Set{v1alpha1.SecretUseLabel: v1alpha1.SecretUseChannel})
+	options := cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		// A read that would start another informer is a mistake, and is to fail rather than fill the memory.
+		ReaderFailOnMissingInformer: true,
+		ByObject: map[client.Object]cache.ByObject{
+			&appsv1.Deployment{}:            {Label: ours},
+			&corev1.Service{}:               {Label: ours},
+			&corev1.ConfigMap{}:             {Label: ours},
+			&corev1.ServiceAccount{}:        {Label: ours},
+			&corev1.PersistentVolumeClaim{}: {Label: ours},
+			&corev1.Secret{}:                {Label: usable},
+		},
+	}
+	for _, namespace := range namespaces {
+		if options.DefaultNamespaces == nil {
+			options.DefaultNamespaces = map[string]cache.Config{}
+		}
+		options.DefaultNamespaces[namespace] = cache.Config{}
+	}
+	return options
+}
+
+// SetupWithManager registers the reconciler, its watches, its indexes and its metrics.
+func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
+	r.graph = newSharedGraph(r.GraphAPI, r.Clock)
+	r.secrets = &secretReader{metadata: mgr.GetCache(), live: r.Live}
+	if err := indexChannels(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	ofChannel := handler.EnqueueRequestsFromMapFunc(channelOf)
+	changed := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
+	err := ctrl.NewControllerManagedBy(mgr).
+		Named(controllerName).
+		For(&v1alpha1.WhatsAppChannel{}, builder.WithPredicates(predicate.Or(
+			predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.Funcs{
+				CreateFunc: func(event.CreateEvent) bool { return true },
+				UpdateFunc: claimOrEndChanged,
+			}))).
+		Watches(&v1alpha1.WhatsAppChannel{}, handler.EnqueueRequestsFromMapFunc(r.rivals), builder.WithPredicates(predicate.Funcs{
+			UpdateFunc: claimOrEndChanged,
+		})).
+		Watches(&appsv1.Deployment{}, ofChannel, changed).
+		Watches(&corev1.Service{}, ofChannel, changed).
+		Watches(&corev1.ConfigMap{}, ofChannel, changed).
+		Watches(&corev1.ServiceAccount{}, ofChannel, changed).
+		Watches(&corev1.PersistentVolumeClaim{}, ofChannel, changed).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.usersOfSecret), changed).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: concurrentReconciles,
+			ReconciliationTimeout:   reconciliationTimeout,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+		}).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("set up the controller: %w", err)
+	}
+	return metrics.Registry.Register(channelCollector{channels: mgr.GetClient()})
+}
+
+// claimOrEndChanged passes updates in which a channel claims another number than before, or is being deleted.
+func claimOrEndChanged(e event.UpdateEvent) bool {
+	before, ok := e.ObjectOld.(*v1alpha1.WhatsAppChannel)
+	if !ok {
+		return false
+	}
+	after, ok := e.ObjectNew.(*v1alpha1.WhatsAppChannel)
+	if !ok {
+		return false
+	}
+	return claimed(before) != claimed(after) || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
+}
+
+// claimed is the phone number ID that a channel claims, or nothing.
+func claimed(channel *v1alpha1.WhatsAppChannel) string {
+	if number := channel.Status.PhoneNumber; number != nil {
+		return number.ID
+	}
+	return ""
+}
+
+func indexChannels(ctx context.Context, indexer client.FieldIndexer) error {
+	for name, values := range map[string]func(*v1alpha1.WhatsAppChannel) []string{
+		phoneNumberIndex: func(c *v1alpha1.WhatsAppChannel) []string { return nonEmpty(claimed(c)) },
+		callbackURLIndex: func(c *v1alpha1.WhatsAppChannel) []string { return nonEmpty(c.Status.CallbackURL) },
+		secretIndex:      secretNames,
+	} {
+		err := indexer.IndexField(ctx, &v1alpha1.WhatsAppChannel{}, name, func(object client.Object) []string {
+			channel, ok := object.(*v1alpha1.WhatsAppChannel)
+			if !ok {
+				return nil
+			}
+			return values(channel)
+		})
+		if err != nil {
+			return fmt.Errorf("index channels by %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func nonEmpty(values ...string) []string {
+	var out []string
+	for _, value := range values {
+		if value != "" {
+			out = append(out, value)
+		}
+	}
+	return out
+}
+
+// secretNames are the Secrets that a channel reads.
+func secretNames(channel *v1alpha1.WhatsAppChannel) []string {
+	names := []string{
+		channel.Spec.AccessTokenSecretRef.Name,
+		channel.Spec.AppSecretSecretRef.Name,
+		manifests.VerifyTokenName(channel.Name),
+		manifests.APIName(channel.Name),
+	}
+	if own := channel.Spec.Callback.VerifyTokenSecretRef; own != nil {
+		names = append(names, own.Name)
+	}
+	return nonEmpty(names...)
+}
+
+// channelOf leads from an object of a channel to the channel.
+func channelOf(_ context.Context, object client.Object) []reconcile.Request {
+	name := object.GetLabels()[manifests.InstanceLabel]
+	if name == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: name}}}
+}
+
+// usersOfSecret leads from a Secret to the channels that read it.
+func (r *Reconciler) usersOfSecret(ctx context.Context, object client.Object) []reconcile.Request {
+	return r.channelsBy(ctx, secretIndex, object.GetName(), object, client.InNamespace(object.GetNamespace()))
+}
+
+// rivals leads from a channel to the others that claim the same number.
+func (r *Reconciler) rivals(ctx context.Context, object client.Object) []reconcile.Request {
+	channel, ok := object.(*v1alpha1.WhatsAppChannel)
+	if !ok || claimed(channel) == "" {
+		return nil
+	}
+	return r.channelsBy(ctx, phoneNumberIndex, claimed(channel), object)
+}
+
+func (r *Reconciler) channelsBy(ctx context.Context, index, value string, except metav1.Object, options ...client.ListOption) []reconcile.Request {
+	channels := &v1alpha1.WhatsAppChannelList{}
+	if err := r.Client.List(ctx, channels, append(options, client.MatchingFields{index: value})...); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Could not find the channels that an event is about")
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range channels.Items {
+		if channels.Items[i].UID != except.GetUID() {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&channels.Items[i])})
+		}
+	}
+	return requests
+}

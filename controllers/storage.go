@@ -1,0 +1,107 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/controllers/manifests"
+)
+
+// storage makes the receiver's volume, or takes over the one that an earlier channel of the same account and number
+// left behind.
+func (r *Reconciler) storage(ctx context.Context, s *scope) error {
+	claim := &corev1.PersistentVolumeClaim{}
+	name := manifests.DataName(s.channel.Name)
+	exists, err := r.find(ctx, s, name, claim)
+	if err != nil {
+		return err
+	}
+	if !exists {
+		return r.blockOnRefusal(s, r.apply(ctx, s, manifests.PersistentVolumeClaim(s.channel, s.numberID(nil), nil), nil))
+	}
+	if !madeFor(claim, s.channel) {
+		s.blockReceiver(fails(v1alpha1.ReasonNameTaken, (&foreignError{kind: "PersistentVolumeClaim", name: name}).Error()))
+		return nil
+	}
+	if verdict := heirloom(s, claim); verdict != mayUse {
+		s.blockReceiver(verdict.finding(v1alpha1.ReasonStorageOfAnotherNumber, "PersistentVolumeClaim", name))
+		return nil
+	}
+	return r.blockOnRefusal(s, r.apply(ctx, s, manifests.PersistentVolumeClaim(s.channel, s.numberID(claim), claim), claim))
+}
+
+// blockOnRefusal turns an error that only a person can help into the reason why there is no receiver.
+func (r *Reconciler) blockOnRefusal(s *scope, err error) error {
+	if f := refusal(err, v1alpha1.ReasonNameTaken, v1alpha1.ReasonRefused); f != nil {
+		s.blockReceiver(f)
+		s.wakeUpIn(refusedInterval)
+		return nil
+	}
+	return err
+}
+
+// madeFor reports whether the operator made an object for a channel of this name. Objects that outlive their channel
+// have no owner, so their labels have to tell.
+func madeFor(object metav1.Object, channel *v1alpha1.WhatsAppChannel) bool {
+	labels := object.GetLabels()
+	return labels[manifests.ManagedByLabel] == manifests.ManagedBy && labels[manifests.InstanceLabel] == channel.Name
+}
+
+// verdict says whether a channel may use an object that may be an earlier channel's.
+type verdict int
+
+const (
+	mayUse verdict = iota
+	ofAnotherAccount
+	ofAnotherNumber
+	notKnownYet
+)
+
+// heirloom judges an object that outlives its channel. It may be used by the channel that uses it already, or by one
+// of the same account and number.
+func heirloom(s *scope, object metav1.Object) verdict {
+	annotations := object.GetAnnotations()
+	account, recorded := annotations[manifests.BusinessAccountAnnotation], annotations[manifests.PhoneNumberAnnotation]
+	switch {
+	case account != "" && account != s.channel.Spec.BusinessAccountID:
+		return ofAnotherAccount
+	case recorded == "":
+		// It never belonged to a number, so it cannot belong to another one.
+		return mayUse
+	case s.number != nil && s.held:
+		if s.number.ID != recorded {
+			return ofAnotherNumber
+		}
+		return mayUse
+	case annotations[manifests.ChannelUIDAnnotation] == string(s.channel.UID):
+		return mayUse
+	}
+	return notKnownYet
+}
+
+func (v verdict) finding(reason, kind, name string) *finding {
+	switch v {
+	case ofAnotherAccount:
+		return fails(reason, fmt.Sprintf("%s %q was kept from a channel of another business account. Delete it if its content is not needed any more, or make this channel under another name.", kind, name))
+	case ofAnotherNumber:
+		return fails(reason, fmt.Sprintf("%s %q was kept from a channel of another phone number. Delete it if its content is not needed any more, or make this channel under another name.", kind, name))
+	default:
+		return fails(v1alpha1.ReasonWaitingForPhoneNumber, fmt.Sprintf("%s %q was kept from an earlier channel. It is used as soon as Meta confirmed that this channel has the same phone number.", kind, name))
+	}
+}
+
+// numberID is the phone number ID to record on an object: the channel's, once it is known to be this channel's, else
+// the one that is recorded already.
+func (s *scope) numberID(object metav1.Object) string {
+	if s.number != nil && s.held {
+		return s.number.ID
+	}
+	if object != nil {
+		return object.GetAnnotations()[manifests.PhoneNumberAnnotation]
+	}
+	return ""
+}

@@ -1,0 +1,189 @@
+// Package controllers makes a WhatsAppChannel what it declares: it checks the credentials at Meta, finds the phone
+// number, runs the receiver, and registers the callback URL or says what a person has to do.
+//
+// A reconciliation observes in phases and then computes one status from all that was observed. A phase that fails ends
+// only what depends on it. The receiver depends on nothing that Meta says: it runs on what was known last.
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/recorder"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/controllers/manifests"
+)
+
+// +kubebuilder:rbac:groups=whatsapp-operator.io,resources=whatsappchannels,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=whatsapp-operator.io,resources=whatsappchannels/status,verbs=patch
+// +kubebuilder:rbac:groups=whatsapp-operator.io,resources=whatsappchannels/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups="",resources=configmaps;serviceaccounts;persistentvolumeclaims,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=list
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Prober makes Meta's handshake through a callback URL, and returns nil or a *probe.Error.
+type Prober interface {
+	Probe(ctx context.Context, callbackURL, verifyToken, challenge string) error
+}
+
+// Options are what the operator's flags say.
+type Options struct {
+	// Graph is the Graph API for operator and receivers.
+	Graph manifests.Graph
+	// ReceiverImage is the image that receivers run.
+	ReceiverImage string
+	// ReceiverEnvironment are variables of receivers, such as HTTPS_PROXY.
+	ReceiverEnvironment map[string]string
+	// CallbackHostname is used where a channel names none.
+	CallbackHostname string
+	// AllowedAnnotationPrefixes are the prefixes of annotations that channels may put on Services. None is allowed
+	// unless told.
+	AllowedAnnotationPrefixes []string
+}
+
+// Reconciler brings channels to what they declare. Its exported fields are set before SetupWithManager.
+type Reconciler struct {
+	// Client reads from the cache and writes.
+	Client client.Client
+	// Live reads past the cache. Secrets are only ever read with it.
+	Live client.Client
+	// GraphAPI is Meta.
+	GraphAPI Graph
+	// Prober tries callback URLs.
+	Prober Prober
+	// ReceiverStatus asks receivers about themselves.
+	ReceiverStatus ReceiverStatusReader
+	Recorder       recorder.EventRecorder
+	Clock          clock.PassiveClock
+	// Random is the source of tokens; crypto/rand in production.
+	Random  io.Reader
+	Options Options
+
+	graph    *sharedGraph
+	secrets  *secretReader
+	memories memories
+}
+
+// A phase looks at one part of the channel, and brings it closer to what is declared. What it finds goes into the
+// scope; it returns only errors that asking the API server again may mend.
+type phase struct {
+	name string
+	run  func(context.Context, *scope) error
+}
+
+// localPhases run on what is known, and ask nobody outside the cluster.
+func (r *Reconciler) localPhases() []phase {
+	return []phase{
+		{"callback URL", r.resolveCallbackURL},
+		{"verify token", r.verifyTokenSecret},
+		{"private API", r.apiTokens},
+		{"storage", r.storage},
+		{"configuration", r.configure},
+		{"identity", r.identify},
+		{"receiver", r.deploy},
+		{"exposure", r.expose},
+	}
+}
+
+// outsidePhases ask Meta, the callback URL and the receiver.
+func (r *Reconciler) outsidePhases() []phase {
+	return []phase{
+		{"callback probe", r.probeCallback},
+		{"refresh", r.decideRefresh},
+		{"credentials", r.credentials},
+		{"phone number", r.resolvePhoneNumber},
+		{"registration", r.register},
+		{"receiver status", r.mirrorReceiver},
+	}
+}
+
+// Reconcile implements reconcile.Reconciler.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	s, err := r.newScope(ctx, request)
+	if apierrors.IsNotFound(err) {
+		r.memories.forget(request.NamespacedName)
+		return ctrl.Result{}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if !s.channel.DeletionTimestamp.IsZero() {
+		return r.finalize(ctx, s)
+	}
+	var failures []error
+	if s.invalidSpec = r.validate(s.channel); s.invalidSpec == nil {
+		failures = append(failures, r.runPhases(ctx, s)...)
+	}
+	status := r.desiredStatus(s)
+	if err := r.writeStatus(ctx, s, status); err != nil {
+		failures = append(failures, err)
+	}
+	if err := r.worthRetrying(failures); err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: s.nextWakeUp(status)}, nil
+}
+
+// newScope reads the channel. Where the cache does not show the operator's own last write yet, it reads live: acting
+// on an older status could call Meta twice.
+func (r *Reconciler) newScope(ctx context.Context, request ctrl.Request) (*scope, error) {
+	channel := &v1alpha1.WhatsAppChannel{}
+	if err := r.Client.Get(ctx, request.NamespacedName, channel); err != nil {
+		return nil, err
+	}
+	known := r.memories.of(request.NamespacedName, channel.UID)
+	if known.statusVersion != "" {
+		if order, err := resourceversion.CompareResourceVersion(channel.ResourceVersion, known.statusVersion); err != nil || order < 0 {
+			if err := r.Live.Get(ctx, request.NamespacedName, channel); err != nil {
+				return nil, err
+			}
+			known = r.memories.of(request.NamespacedName, channel.UID)
+		}
+	}
+	return &scope{channel: channel, now: r.Clock.Now(), memory: known}, nil
+}
+
+// runPhases runs all phases; each looks for itself whether what it depends on is there. The errors of all are returned.
+func (r *Reconciler) runPhases(ctx context.Context, s *scope) []error {
+	var failures []error
+	run := func(phases ...phase) {
+		for _, p := range phases {
+			if err := p.run(ctx, s); err != nil {
+				failures = append(failures, fmt.Errorf("%s: %w", p.name, err))
+			}
+		}
+	}
+	run(phase{"claim", r.claim}, phase{"credential Secrets", r.credentialSecrets})
+	run(r.localPhases()...)
+	run(r.outsidePhases()...)
+	return failures
+}
+
+// decideRefresh decides whether Meta is asked this time.
+func (r *Reconciler) decideRefresh(_ context.Context, s *scope) error {
+	s.refresh = r.planRefresh(s)
+	return nil
+}
+
+// worthRetrying joins errors, and drops those that are part of a channel's end or of two writes that crossed: an event
+// about them is on its way.
+func (r *Reconciler) worthRetrying(failures []error) error {
+	var kept []error
+	for _, err := range failures {
+		if err != nil && !apierrors.HasStatusCause(err, namespaceTerminating) {
+			kept = append(kept, err)
+		}
+	}
+	return errors.Join(kept...)
+}
