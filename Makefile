@@ -138,7 +138,7 @@ clean: ## Remove what was built (the caches of slow builds stay)
 	rm -rf $(BIN) $(DIST)
 
 # Modules of their own, so that what they need stays out of the product's go.mod.
-OTHER_MODULES := hack/image hack/node hack/tools/golangci
+OTHER_MODULES := hack/image hack/node
 
 comma := ,
 

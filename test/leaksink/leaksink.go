@@ -41,12 +41,12 @@ type Sink struct {
 }
 
 // New makes a Sink for one test, which fails when the test is over and a line leaked.
-func New(t testing.TB) *Sink {
-	t.Helper()
+func New(tb testing.TB) *Sink {
+	tb.Helper()
 	s := &Sink{}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		for _, leak := range s.Leaks() {
-			t.Error(leak)
+			tb.Error(leak)
 		}
 	})
 	return s
