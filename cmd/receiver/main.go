@@ -1,0 +1,78 @@
+// Receiver is the program that Meta calls with a channel's webhooks.
+//
+// The operator runs one for each WhatsAppChannel. It reads its configuration from mounted files, and needs no access
+// to the Kubernetes API.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/whatsapp-operator/whatsapp-operator/version"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the program without its process. It returns the exit code: 0 after it was told to end, 1 after a failure, 2
+// for wrong flags.
+func run(ctx context.Context, args []string, stderr io.Writer) int {
+	options, dataDir, level, err := parse(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	}
+	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level}))
+	options.Log = log
+	options.OpenStore = func(ctx context.Context) (store.Store, error) {
+		return store.OpenSQLite(ctx, store.SQLiteOptions{Dir: dataDir, Log: log})
+	}
+	log.Info("starting", "version", version.String())
+	server, err := webhookserver.New(options)
+	if err == nil {
+		err = server.Run(ctx)
+	}
+	if err != nil {
+		log.Error("the receiver ends", "error", err)
+		return 1
+	}
+	log.Info("ended")
+	return 0
+}
+
+func parse(args []string, stderr io.Writer) (o webhookserver.Options, dataDir string, level slog.Level, err error) {
+	flags := flag.NewFlagSet("receiver", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.PublicAddress, "public-address", fmt.Sprintf(":%d", config.PublicPort), "where to listen for Meta's webhooks")
+	flags.StringVar(&o.PrivateAddress, "private-address", fmt.Sprintf(":%d", config.PrivatePort), "where to listen for the private API")
+	flags.StringVar(&o.HealthAddress, "health-address", fmt.Sprintf(":%d", config.HealthPort), "where to listen for health checks and metrics")
+	flags.StringVar(&o.ConfigDir, "config-dir", config.ChannelDir, "directory with the channel's configuration and secrets")
+	flags.StringVar(&o.TLSDir, "tls-dir", "", "directory with tls.crt and tls.key for the public address; plain HTTP if empty")
+	flags.StringVar(&dataDir, "data-dir", config.DataDir, "directory of the embedded store, on a local or block volume")
+	flags.TextVar(&level, "log-level", slog.LevelInfo, "least level of log lines: DEBUG, INFO, WARN or ERROR")
+	if err := flags.Parse(args); err != nil {
+		return o, "", 0, err
+	}
+	if flags.NArg() > 0 {
+		err := fmt.Errorf("unexpected argument %q; all settings are flags, see --help", flags.Arg(0))
+		_, _ = fmt.Fprintln(stderr, err)
+		return o, "", 0, err
+	}
+	return o, dataDir, level, nil
+}

@@ -1,0 +1,76 @@
+package webhookserver
+
+import (
+	"context"
+	"errors"
+
+	"github.com/whatsapp-operator/whatsapp-operator/version"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// errStarting means that the store is not open yet.
+var errStarting = errors.New("the receiver is starting")
+
+func (s *Server) counts(ctx context.Context) (c store.Counts, err error) {
+	r := s.running.Load()
+	if r == nil {
+		return c, errStarting
+	}
+	err = r.store.View(ctx, func(tx *store.Tx) error {
+		c, err = tx.Counts()
+		return err
+	})
+	return c, err
+}
+
+func (s *Server) status(ctx context.Context) (config.Status, error) {
+	counts, err := s.counts(ctx)
+	if err != nil {
+		return config.Status{}, err
+	}
+	status := config.Status{
+		Version:           version.String(),
+		LastHandshakeTime: at(s.lastHandshake.Load()),
+		LastWebhookTime:   at(s.lastWebhook.Load()),
+		Backlog:           counts.Backlog,
+		DeadLetters:       counts.Effects[store.EffectDead],
+	}
+	if !counts.LastMessageAt.IsZero() {
+		status.LastMessageTime = &counts.LastMessageAt
+	}
+	for _, n := range counts.Quarantined {
+		status.Quarantined += n
+	}
+	for state, n := range counts.Effects {
+		if state < store.EffectDone {
+			status.PendingEffects += n
+		}
+	}
+	if channel := s.processed(); channel.PhoneNumber != nil {
+		status.PhoneNumberID = channel.PhoneNumber.ID
+	}
+	if r := s.running.Load(); r != nil {
+		status.SendingError = r.outbox.StoppedReason(conversation.Graph)
+	}
+	if foreign := s.foreign.Load(); foreign != nil {
+		status.SendingError = *foreign
+	}
+	return status, nil
+}
+
+// unready says why webhooks cannot be taken at present; empty if they can.
+func (s *Server) unready() string {
+	switch r := s.running.Load(); {
+	case s.channel.Snapshot() == nil:
+		return "the configuration is not mounted, or not valid; the log says why"
+	case r == nil:
+		return "the store is not open, perhaps because another process still uses it"
+	case r.store.Err() != nil:
+		return "the store failed"
+	case s.tls != nil && !s.tls.Loaded():
+		return "there is no certificate"
+	}
+	return ""
+}
