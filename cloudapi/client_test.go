@@ -147,6 +147,22 @@ func TestRequestsCarryTokenAndUserAgentInHeaders(t *testing.T) {
 	}
 }
 
+func TestProofAccompaniesAccessTokensOnly(t *testing.T) {
+	proofs := map[string]bool{}
+	client := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		proofs[r.URL.Path] = r.URL.Query().Has("appsecret_proof")
+		_, _ = io.WriteString(w, `{"data":[]}`)
+	})
+	proving := client.WithAppSecret("secret")
+	_, _ = proving.PhoneNumbers(t.Context(), testToken, "1")
+	_, _ = proving.AppSubscriptions(t.Context(), cloudapi.App{ID: "2", Secret: "secret"})
+	_, _ = client.PhoneNumbers(t.Context(), testToken, "3")
+	want := map[string]bool{"/v25.0/1/phone_numbers": true, "/v25.0/2/subscriptions": false, "/v25.0/3/phone_numbers": false}
+	if !maps.Equal(proofs, want) {
+		t.Errorf("proofs %v, want %v", proofs, want)
+	}
+}
+
 func TestErrorsHoldNoToken(t *testing.T) {
 	echo := func(w http.ResponseWriter, r *http.Request) {
 		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
