@@ -27,6 +27,11 @@ var (
 		"When a channel's access token ends. Absent for tokens that do not.", []string{"namespace", "name"}, nil)
 )
 
+// NewChannelCollector returns the metrics of all channels that a cache holds.
+func NewChannelCollector(channels client.Reader) prometheus.Collector {
+	return channelCollector{channels: channels}
+}
+
 // channelCollector reports on channels from the cache at the time of the scrape, so a deleted channel leaves no series.
 type channelCollector struct {
 	channels client.Reader

@@ -94,4 +94,3 @@ func (r *Reconciler) explainMount(ctx context.Context, s *scope) error {
 	}
 	return err
 }
-

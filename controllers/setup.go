@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -71,7 +70,7 @@ func CacheOptions(namespaces []string) cache.Options {
 	return options
 }
 
-// SetupWithManager registers the reconciler, its watches, its indexes and its metrics.
+// SetupWithManager registers the reconciler, its watches and its indexes.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
 	r.graph = newSharedGraph(r.GraphAPI, r.Clock)
 	r.secrets = &secretReader{metadata: mgr.GetCache(), live: r.Live}
@@ -105,7 +104,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	if err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
 	}
-	return metrics.Registry.Register(channelCollector{channels: mgr.GetClient()})
+	return nil
 }
 
 // claimOrEndChanged passes updates in which a channel claims another number than before, or is being deleted.

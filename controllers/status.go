@@ -213,4 +213,3 @@ func (s *scope) nextWakeUp(status v1alpha1.WhatsAppChannelStatus) time.Duration 
 	next := slices.MinFunc(wakeUps, time.Time.Compare)
 	return max(next.Sub(s.now), time.Second)
 }
-

@@ -101,9 +101,6 @@ func (r *Reconciler) apiTokens(ctx context.Context, s *scope) error {
 			return fmt.Errorf("create Secret %s: %w", key.Name, err)
 		}
 		r.secrets.keep(key, secret)
-		if err := s.remember(manifests.APITokensMetadata(s.channel)); err != nil {
-			return err
-		}
 	} else if err != nil {
 		return err
 	}
@@ -112,5 +109,10 @@ func (r *Reconciler) apiTokens(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.statusToken = cloudapi.Token(secret.Data[config.StatusTokenFile])
-	return r.apply(ctx, s, manifests.APITokensMetadata(s.channel), secret)
+	// This declaration never loses a field, so a Secret that has everything needs no write, not even after a restart.
+	declared := manifests.APITokensMetadata(s.channel)
+	if err := s.remember(declared); err != nil {
+		return err
+	}
+	return r.apply(ctx, s, declared, secret)
 }

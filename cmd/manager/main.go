@@ -28,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	controllerconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -80,6 +81,9 @@ func manage(ctx context.Context, o options) error {
 	}
 	if err := addReconciler(ctx, mgr, o); err != nil {
 		return err
+	}
+	if err := metrics.Registry.Register(controllers.NewChannelCollector(mgr.GetClient())); err != nil {
+		return fmt.Errorf("register the metrics: %w", err)
 	}
 	if err := addHealth(mgr); err != nil {
 		return err

@@ -103,6 +103,9 @@ func (o *options) check(rest []string, caFile string) error {
 		return fmt.Errorf("unexpected argument %q", rest[0])
 	case o.receiverImage == "":
 		return fmt.Errorf("--receiver-image (or $%s) must name the image that receivers run", receiverImageVariable)
+	case o.logLevel < slog.LevelDebug:
+		// Below it, the Kubernetes client logs the bodies of requests, and with them Secrets.
+		return errors.New("--log-level must be debug, info, warn or error")
 	case o.callbackHostname != "" && (len(o.callbackHostname) > maxHostname || !hostname.MatchString(o.callbackHostname)):
 		return fmt.Errorf("--callback-hostname must be a fully qualified DNS name in lower case, of at most %d characters, without scheme, port or path", maxHostname)
 	}

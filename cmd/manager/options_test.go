@@ -64,15 +64,16 @@ func TestWrongFlagsAreExplained(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no image":         {nil, "--receiver-image"},
-		"an argument":      {[]string{"--receiver-image=r", "start"}, `unexpected argument "start"`},
-		"a URL as host":    {[]string{"--receiver-image=r", "--callback-hostname=https://wa.example.com"}, "--callback-hostname must be"},
-		"a bad namespace":  {[]string{"--receiver-image=r", "--watch-namespaces=Help Desk"}, "--watch-namespaces has"},
-		"a bad version":    {[]string{"--receiver-image=r", "--graph-version=25"}, "Graph version must look like"},
-		"a bad base URL":   {[]string{"--receiver-image=r", "--graph-base-url=graph"}, "Graph base URL must look like"},
-		"an absent CA":     {[]string{"--receiver-image=r", "--ca-file=/does/not/exist"}, "--ca-file"},
-		"an unknown flag":  {[]string{"--verbose"}, "not defined"},
-		"an unknown level": {[]string{"--receiver-image=r", "--log-level=loud"}, "log-level"},
+		"no image":           {nil, "--receiver-image"},
+		"an argument":        {[]string{"--receiver-image=r", "start"}, `unexpected argument "start"`},
+		"a URL as host":      {[]string{"--receiver-image=r", "--callback-hostname=https://wa.example.com"}, "--callback-hostname must be"},
+		"a bad namespace":    {[]string{"--receiver-image=r", "--watch-namespaces=Help Desk"}, "--watch-namespaces has"},
+		"a bad version":      {[]string{"--receiver-image=r", "--graph-version=25"}, "Graph version must look like"},
+		"a bad base URL":     {[]string{"--receiver-image=r", "--graph-base-url=graph"}, "Graph base URL must look like"},
+		"an absent CA":       {[]string{"--receiver-image=r", "--ca-file=/does/not/exist"}, "--ca-file"},
+		"an unknown flag":    {[]string{"--verbose"}, "not defined"},
+		"a level that leaks": {[]string{"--receiver-image=r", "--log-level=debug-4"}, "--log-level must be"},
+		"an unknown level":   {[]string{"--receiver-image=r", "--log-level=loud"}, "log-level"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stderr := &bytes.Buffer{}

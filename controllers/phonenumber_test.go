@@ -1,0 +1,121 @@
+package controllers_test
+
+import (
+	"fmt"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
+)
+
+var _ = Describe("The phone number", func() {
+	var f *fixture
+	BeforeEach(func() { f = newFixture() })
+
+	expectBroken := func(channel *v1alpha1.WhatsAppChannel, reason string, message ...string) {
+		GinkgoHelper()
+		Eventually(f.condition(channel, v1alpha1.ConditionPhoneNumberReady)).Should(beFalse(reason, message...))
+		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beFalse(reason))
+		Expect(f.condition(channel, v1alpha1.ConditionStalled)()).To(beTrue(reason))
+	}
+
+	It("is not looked for in an account that the token does not reach", func() {
+		channel := f.create(func(c *v1alpha1.WhatsAppChannel) { c.Spec.BusinessAccountID = "102290129340399" })
+		expectBroken(channel, v1alpha1.ReasonBusinessAccountNotFound, "does not reach business account 102290129340399")
+	})
+
+	It("is found by its digits on any page", func() {
+		for n := range 120 {
+			f.addNumber(fmt.Sprintf("+44 20 7946 %04d", n))
+		}
+		channel := f.create(func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = "+44 (20) 79460119" })
+		f.runReceiver(channel)
+		Eventually(f.condition(channel, v1alpha1.ConditionPhoneNumberReady)).Should(beTrue(v1alpha1.ReasonConnected))
+		status := f.current(channel).Status
+		Expect(status.PhoneNumber.DisplayPhoneNumber).To(Equal("+44 20 7946 0119"))
+		Expect(status.AvailablePhoneNumbers).To(HaveLen(100))
+	})
+
+	It("is asked for where the account has several", func() {
+		other := f.addNumber("+44 20 7946 0958")
+		channel := f.create()
+		expectBroken(channel, v1alpha1.ReasonAwaitingChoice, f.number.DisplayPhoneNumber, other.DisplayPhoneNumber)
+		Expect(f.current(channel).Status.AvailablePhoneNumbers).To(ConsistOf(
+			HaveField("ID", f.number.ID), HaveField("ID", other.ID)))
+		f.runReceiver(channel)
+		f.change(channel, func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = other.DisplayPhoneNumber })
+		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
+		Expect(f.current(channel).Status.PhoneNumber.ID).To(Equal(other.ID))
+	})
+
+	It("is named with the account's numbers where the account does not have it", func() {
+		channel := f.create(func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = "+49 30 901820" })
+		expectBroken(channel, v1alpha1.ReasonNotFound, "It has: "+f.number.DisplayPhoneNumber)
+	})
+
+	It("is missed in an account without numbers", func() {
+		simulator.RemovePhoneNumber(f.number.ID)
+		expectBroken(f.create(), v1alpha1.ReasonNoPhoneNumbers, "Add one in WhatsApp Manager")
+	})
+
+	It("has to be connected", func() {
+		f.number.Status = "BANNED"
+		simulator.AddPhoneNumber(f.number)
+		expectBroken(f.create(), v1alpha1.ReasonNotConnected, "as BANNED")
+	})
+
+	It("has to be registered", func() {
+		f.number.PlatformType = "NOT_APPLICABLE"
+		simulator.AddPhoneNumber(f.number)
+		expectBroken(f.create(), v1alpha1.ReasonNotRegistered, "Register it in WhatsApp Manager")
+	})
+
+	It("serves one channel, the older", func() {
+		older := f.createReady()
+		younger := f.create(func(c *v1alpha1.WhatsAppChannel) { c.Name = "zz-second" })
+		expectBroken(younger, v1alpha1.ReasonNumberTaken, `the older channel "support"`)
+		f.runReceiver(younger)
+		Expect(f.override()).To(Equal(f.callbackURL(older)))
+		Expect(f.configuredNumber("zz-second-receiver")).To(BeNil())
+
+		By("not naming a channel of another namespace")
+		elsewhere := newFixture()
+		elsewhere.account = f.account
+		elsewhere.setSecret(map[string]string{"access-token": f.token, "app-secret": f.app.Secret})
+		foreign := elsewhere.create(func(c *v1alpha1.WhatsAppChannel) { c.Name = "zz-third" })
+		Eventually(elsewhere.condition(foreign, v1alpha1.ConditionPhoneNumberReady)).Should(beFalse(v1alpha1.ReasonNumberTaken, "in another namespace"))
+		Expect(elsewhere.condition(foreign, v1alpha1.ConditionPhoneNumberReady)().Message).NotTo(ContainSubstring(f.namespace))
+		Expect(api.Delete(f.ctx, foreign)).To(Succeed())
+
+		By("handing it over when the older is gone")
+		Expect(api.Delete(f.ctx, older)).To(Succeed())
+		Eventually(f.condition(younger, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
+		Expect(f.override()).To(Equal(f.callbackURL(younger)))
+		Expect(f.configuredNumber("zz-second-receiver").ID).To(Equal(f.number.ID))
+	})
+
+	It("is refreshed when the admin asks for it, once for each request", func() {
+		channel := f.createReady()
+		f.number.QualityRating = "RED"
+		simulator.AddPhoneNumber(f.number)
+		f.request(channel)
+		Eventually(func() string { return f.current(channel).Status.PhoneNumber.QualityRating }).Should(Equal("RED"))
+		asked := simulator.Count(cloudapitest.GetPhoneNumbers)
+		f.poke(channel)
+		Consistently(func() int { return simulator.Count(cloudapitest.GetPhoneNumbers) }, "200ms").Should(Equal(asked))
+	})
+})
+
+// configuredNumber is the number that a receiver is told.
+func (f *fixture) configuredNumber(name string) *config.PhoneNumber {
+	GinkgoHelper()
+	configMap := &corev1.ConfigMap{}
+	f.get(name, configMap)
+	running, err := config.Parse([]byte(configMap.Data[config.ChannelFile]))
+	Expect(err).NotTo(HaveOccurred())
+	return running.PhoneNumber
+}

@@ -1,0 +1,203 @@
+package controllers_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/transport"
+	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	controllerconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/yaml"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
+	"github.com/whatsapp-operator/whatsapp-operator/controllers"
+	"github.com/whatsapp-operator/whatsapp-operator/controllers/manifests"
+	"github.com/whatsapp-operator/whatsapp-operator/controllers/probe"
+	"github.com/whatsapp-operator/whatsapp-operator/test/leaksink"
+)
+
+const (
+	graphVersion  = "v25.0"
+	receiverImage = "registry.example.com/whatsapp-operator:test"
+)
+
+var (
+	environment *envtest.Environment
+	scheme      = runtime.NewScheme()
+	// api is an administrator's client, past any cache.
+	api client.Client
+	// operatorConfig is that of a user with exactly the rights of config/rbac/role.yaml.
+	operatorConfig *rest.Config
+	// requests counts what the operator asks of the API server.
+	requests  = &requestCounter{}
+	simulator *cloudapitest.Server
+	door      *frontDoor
+	// clock is the operator's and Meta's. It starts at the real time, because the API server stamps objects with that.
+	clock    *clocktesting.FakeClock
+	receiver = &fakeReceivers{}
+	operator *runningOperator
+)
+
+func TestMain(m *testing.M) {
+	logger := leaksink.Logger()
+	ctrl.SetLogger(logger.WithSink(asVerboseAsFlagsAllow{logger.GetSink()}))
+	os.Exit(leaksink.Run(m))
+}
+
+func TestControllers(t *testing.T) {
+	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(20 * time.Second)
+	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
+	RunSpecs(t, "controllers")
+}
+
+var _ = BeforeSuite(func() {
+	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
+	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
+	environment = &envtest.Environment{
+		CRDDirectoryPaths:     []string{filepath.Join("..", "config", "crd", "bases")},
+		ErrorIfCRDPathMissing: true,
+	}
+	admin, err := environment.Start()
+	Expect(err).NotTo(HaveOccurred(), "make test sets KUBEBUILDER_ASSETS")
+	DeferCleanup(environment.Stop)
+	api, err = client.New(admin, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	operatorConfig = operatorUser()
+
+	clock = clocktesting.NewFakeClock(time.Now())
+	door = newFrontDoor()
+	DeferCleanup(door.close)
+	simulator = cloudapitest.NewServer(cloudapitest.WithClock(clock), cloudapitest.WithRootCAs(door.roots()), cloudapitest.WithDialer(door.dialMeta))
+	DeferCleanup(simulator.Close)
+	operator = startOperator()
+	DeferCleanup(func() { operator.stop() })
+})
+
+// operatorUser makes a user with exactly the rights that the generated role gives, so that a right that is missing
+// fails the specs.
+func operatorUser() *rest.Config {
+	manifest, err := os.ReadFile(filepath.Join("..", "config", "rbac", "role.yaml"))
+	Expect(err).NotTo(HaveOccurred())
+	role := &rbacv1.ClusterRole{}
+	Expect(yaml.UnmarshalStrict(manifest, role)).To(Succeed())
+	Expect(api.Create(context.Background(), role)).To(Succeed())
+	Expect(api.Create(context.Background(), &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "operator"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "operator"}},
+	})).To(Succeed())
+	user, err := environment.AddUser(envtest.User{Name: "operator"}, nil)
+	Expect(err).NotTo(HaveOccurred())
+	return user.Config()
+}
+
+// runningOperator is an operator in this process. Stopping it and starting another is a restart: nothing is remembered.
+type runningOperator struct {
+	stop func()
+}
+
+func startOperator() *runningOperator {
+	config := rest.CopyConfig(operatorConfig)
+	config.Wrap(transport.WrapperFunc(requests.wrap))
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:     scheme,
+		Cache:      controllers.CacheOptions(nil),
+		Metrics:    metricsserver.Options{BindAddress: "0"},
+		Controller: controllerconfig.Controller{SkipNameValidation: ptr.To(true)},
+	})
+	Expect(err).NotTo(HaveOccurred())
+	live, err := client.New(config, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	graph, err := cloudapi.NewClient(cloudapi.Options{BaseURL: simulator.URL, Version: graphVersion, UserAgent: "whatsapp-operator/0.0.0"})
+	Expect(err).NotTo(HaveOccurred())
+	reconciler := &controllers.Reconciler{
+		Client:         mgr.GetClient(),
+		Live:           live,
+		GraphAPI:       graph,
+		Prober:         probe.New(probe.Options{RootCAs: door.roots(), DialContext: door.dialOperator}),
+		ReceiverStatus: receiver,
+		Recorder:       mgr.GetEventRecorder("whatsapp-operator"),
+		Clock:          clock,
+		Random:         rand.Reader,
+		Options: controllers.Options{
+			Graph:                     manifests.Graph{BaseURL: simulator.URL, Version: graphVersion},
+			ReceiverImage:             receiverImage,
+			AllowedAnnotationPrefixes: []string{"lb.example.com/"},
+		},
+	}
+	Expect(reconciler.SetupWithManager(context.Background(), mgr)).To(Succeed())
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- mgr.Start(ctx) }()
+	Expect(mgr.GetCache().WaitForCacheSync(ctx)).To(BeTrue())
+	return &runningOperator{stop: sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			panic(fmt.Sprintf("the operator ended with %v", err))
+		}
+	})}
+}
+
+// requestCounter counts requests to the API server, but for watches and Events.
+type requestCounter struct {
+	mu   sync.Mutex
+	seen []string
+}
+
+func (c *requestCounter) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.URL.Query().Get("watch") == "" {
+			c.mu.Lock()
+			c.seen = append(c.seen, r.Method+" "+r.URL.Path)
+			c.mu.Unlock()
+		}
+		return next.RoundTrip(r)
+	})
+}
+
+func (c *requestCounter) snapshot() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]string(nil), c.seen...)
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// asVerboseAsFlagsAllow is what --log-level=debug lets through, which is the most that the operator can be told to log.
+// Beyond it the Kubernetes client logs the bodies of requests.
+type asVerboseAsFlagsAllow struct{ logr.LogSink }
+
+func (asVerboseAsFlagsAllow) Enabled(level int) bool { return level <= 4 }
+
+func (a asVerboseAsFlagsAllow) WithValues(keysAndValues ...any) logr.LogSink {
+	return asVerboseAsFlagsAllow{a.LogSink.WithValues(keysAndValues...)}
+}
+
+func (a asVerboseAsFlagsAllow) WithName(name string) logr.LogSink {
+	return asVerboseAsFlagsAllow{a.LogSink.WithName(name)}
+}
