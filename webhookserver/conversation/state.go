@@ -90,12 +90,11 @@ func (s State) forget(now time.Time) {
 func (c Customer) meet(m webhook.Message, contact webhook.Contact) Customer {
 	c.UserID = first(m.FromUserID, contact.UserID, c.UserID)
 	c.ParentUserID = first(m.FromParentUserID, contact.ParentUserID, c.ParentUserID)
-	phone := first(m.From, contact.WAID)
+	phone := first(Digits(m.From), Digits(contact.WAID))
 	if m.System != nil {
 		c.UserID = first(m.System.UserID, c.UserID)
-		phone = first(m.System.WAID, phone)
+		phone = first(Digits(m.System.WAID), phone)
 	}
-	phone = Digits(phone)
 	c.Phone, c.PhoneShown = first(phone, c.Phone), phone != ""
 	c.Name = first(contact.Name, c.Name)
 	c.Username = first(contact.Username, c.Username)

@@ -15,7 +15,7 @@ type sender struct{ userID, previousUserID, phone string }
 func senderOf(m webhook.Message, contact webhook.Contact) sender {
 	s := sender{
 		userID: cmp.Or(m.FromUserID, contact.UserID),
-		phone:  conversation.Digits(cmp.Or(m.From, contact.WAID)),
+		phone:  cmp.Or(conversation.Digits(m.From), conversation.Digits(contact.WAID)),
 	}
 	if m.System != nil {
 		s.previousUserID = m.System.PreviousUserID

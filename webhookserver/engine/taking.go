@@ -80,8 +80,13 @@ func (t taking) message(value webhook.Value, m webhook.Message) error {
 		// A group is not a customer, so its messages must not land on a customer's ticket.
 		return t.record("group message", m.Raw)
 	}
-	contact, _ := value.ContactOf(m)
+	contact, found := value.ContactOf(m)
 	from := senderOf(m, contact)
+	if !found && !from.known() && len(value.Contacts) == 1 {
+		// A message that does not name its sender is the only contact's.
+		contact = value.Contacts[0]
+		from = senderOf(m, contact)
+	}
 	if !from.known() {
 		return t.quarantine(store.NotUnderstood, "the message names no sender", m.Raw)
 	}
