@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	apply "k8s.io/client-go/applyconfigurations/core/v1"
@@ -59,20 +60,27 @@ func (c *Cluster) Clear(ctx context.Context) error {
 // InstallOperator installs the operator from config/default of the repository, with the image that was loaded under
 // the name given there, and waits until it runs. It trusts the authority, and Meta is the simulator.
 func (c *Cluster) InstallOperator(ctx context.Context, repository string, authority *Authority) error {
-	manager := filepath.Join(repository, "config", "manager", "namespace.yaml")
-	if _, err := c.Kubectl(ctx, "apply", "--server-side", "-f", manager); err != nil {
+	namespace := filepath.Join(repository, "config", "manager", "namespace.yaml")
+	if _, err := c.Kubectl(ctx, "apply", "--server-side", "-f", namespace); err != nil {
 		return err
 	}
 	if err := c.publishAuthority(ctx, OperatorNamespace, authority); err != nil {
+		return err
+	}
+	err := c.Get(ctx, client.ObjectKey{Namespace: OperatorNamespace, Name: operatorDeployment}, &appsv1.Deployment{})
+	installedBefore := err == nil
+	if client.IgnoreNotFound(err) != nil {
 		return err
 	}
 	overlay := filepath.Join(repository, "test", "stage", "operator")
 	if _, err := c.Kubectl(ctx, "apply", "--server-side", "-k", overlay); err != nil {
 		return err
 	}
-	// An operator of an earlier installation runs the image, and trusts the authority, of that time.
-	if _, err := c.Kubectl(ctx, "rollout", "restart", "--namespace", OperatorNamespace, "deployment/"+operatorDeployment); err != nil {
-		return err
+	if installedBefore {
+		// The operator that runs has the image, and trusts the authority, of that time.
+		if _, err := c.Kubectl(ctx, "rollout", "restart", "--namespace", OperatorNamespace, "deployment/"+operatorDeployment); err != nil {
+			return err
+		}
 	}
 	return c.rolledOut(ctx, OperatorNamespace, operatorDeployment)
 }
