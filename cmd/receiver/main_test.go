@@ -1,0 +1,42 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+)
+
+func TestFlags(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"help":                {[]string{"--help"}, 0, "-data-dir"},
+		"an unknown flag":     {[]string{"--prot=1"}, 2, "prot"},
+		"an argument":         {[]string{"serve"}, 2, "unexpected argument"},
+		"a level that is not": {[]string{"--log-level=LOUD"}, 2, "log-level"},
+		"no data directory":   {addresses("--data-dir=/nonexistent/dir"), 1, "no such file or directory"},
+		"an address in use":   {[]string{"--public-address=256.0.0.1:1"}, 1, "listen for webhooks"},
+	} {
+		var stderr bytes.Buffer
+		if code := run(context.Background(), tc.args, &stderr); code != tc.code || !strings.Contains(stderr.String(), tc.says) {
+			t.Errorf("%s: exit code %d, want %d:\n%s", name, code, tc.code, &stderr)
+		}
+	}
+}
+
+func TestItEndsWhenTold(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var stderr bytes.Buffer
+	// There is no configuration, so it waits for one, until it is told to end.
+	if code := run(ctx, addresses("--data-dir="+t.TempDir(), "--config-dir="+t.TempDir()), &stderr); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, &stderr)
+	}
+}
+
+func addresses(more ...string) []string {
+	return append([]string{"--public-address=127.0.0.1:0", "--private-address=127.0.0.1:0", "--health-address=127.0.0.1:0"}, more...)
+}
