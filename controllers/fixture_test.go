@@ -12,7 +12,9 @@ import (
 	"github.com/onsi/gomega/types"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -285,4 +287,76 @@ func (f *fixture) cleanUp() {
 		err := api.List(f.ctx, channels, client.InNamespace(f.namespace))
 		return channels.Items, err
 	}).Should(BeEmpty())
+}
+
+func (f *fixture) deployment() *appsv1.Deployment {
+	GinkgoHelper()
+	deployment := &appsv1.Deployment{}
+	f.get("support-receiver", deployment)
+	return deployment
+}
+
+func (f *fixture) gone(channel *v1alpha1.WhatsAppChannel) func() bool {
+	return f.absent(channel.Name, &v1alpha1.WhatsAppChannel{})
+}
+
+// delete deletes a channel and waits until it is gone.
+func (f *fixture) delete(channel *v1alpha1.WhatsAppChannel) {
+	GinkgoHelper()
+	Expect(client.IgnoreNotFound(api.Delete(f.ctx, channel))).To(Succeed())
+	Eventually(f.gone(channel)).Should(BeTrue())
+}
+
+// deleteChildren does what the garbage collector would: what a deleted channel owned goes.
+func (f *fixture) deleteChildren() {
+	GinkgoHelper()
+	for _, kind := range []client.Object{&appsv1.Deployment{}, &corev1.Service{}, &corev1.ConfigMap{}, &corev1.ServiceAccount{}} {
+		Expect(api.DeleteAllOf(f.ctx, kind, client.InNamespace(f.namespace), client.MatchingLabels(manifests.Labels("support")))).To(Succeed())
+	}
+	Expect(api.Delete(f.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "support-api", Namespace: f.namespace}})).To(Succeed())
+}
+
+func (f *fixture) expectEvent(reason string) {
+	GinkgoHelper()
+	Eventually(func() ([]eventsv1.Event, error) {
+		events := &eventsv1.EventList{}
+		err := api.List(f.ctx, events, client.InNamespace(f.namespace))
+		return events.Items, err
+	}).Should(ContainElement(And(HaveField("Reason", reason), HaveField("Regarding.Name", "support"))))
+}
+
+// failing lets every call about one object fail.
+func failing(object string) cloudapitest.Failure {
+	return cloudapitest.Failure{Object: object, Code: 2}
+}
+
+func deployment(name string) *appsv1.Deployment {
+	labels := map[string]string{"app": "other"}
+	return &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "other", Image: "example.com/other"}}},
+			},
+		},
+	}
+}
+
+func service(name string) *corev1.Service {
+	return &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}},
+	}
+}
+
+func claim(name string) *corev1.PersistentVolumeClaim {
+	return &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+		},
+	}
 }

@@ -66,6 +66,8 @@ func (d *frontDoor) shut(cluster, all bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closedToCluster, d.closedToAll = cluster, all
+	// A connection that is open already would not look the name up again.
+	d.server.CloseClientConnections()
 }
 
 func (d *frontDoor) dialMeta(ctx context.Context, network, address string) (net.Conn, error) {

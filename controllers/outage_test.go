@@ -84,6 +84,7 @@ var _ = Describe("Meta", func() {
 		Expect(until).To(BeTemporally(">=", clock.Now().Add(20*time.Minute).Truncate(time.Second)))
 
 		By("not asking for another channel of the app either")
+		clock.Step(2 * time.Minute)
 		asked := simulator.Count()
 		second := f.create(func(c *v1alpha1.WhatsAppChannel) { c.Name = "zz-second" })
 		Eventually(f.condition(second, v1alpha1.ConditionCredentialsValid)).Should(beUnknown(v1alpha1.ReasonGraphThrottled, "nothing has to be done"))
@@ -91,7 +92,7 @@ var _ = Describe("Meta", func() {
 
 		By("asking again when the pause is over")
 		simulator.Heal()
-		clock.Step(21 * time.Minute)
+		clock.Step(19 * time.Minute)
 		f.poke(second)
 		Eventually(f.condition(second, v1alpha1.ConditionCredentialsValid)).Should(beTrue(v1alpha1.ReasonAccepted))
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
@@ -29,13 +30,15 @@ func (r *Reconciler) resolvePhoneNumber(ctx context.Context, s *scope) error {
 	if !s.proven() {
 		return nil
 	}
-	numbers, err := r.graph.phoneNumbers(ctx, s.refresh.maxAge, s.accessToken.value, s.channel.Spec.BusinessAccountID)
+	chosen, problem, err := r.lookUp(ctx, s, s.refresh.maxAge)
+	if err == nil && problem != nil && s.refresh.maxAge > 0 {
+		// The number may have been added since another channel asked.
+		chosen, problem, err = r.lookUp(ctx, s, 0)
+	}
 	if err != nil {
 		s.phoneNumber = s.businessAccountRefused(err)
 		return nil
 	}
-	s.numbersRead, s.numbers = true, available(numbers)
-	chosen, problem := choose(s.channel.Spec, numbers)
 	if problem != nil {
 		s.phoneNumber = problem
 		s.held = false
@@ -53,6 +56,17 @@ func (r *Reconciler) resolvePhoneNumber(ctx context.Context, s *scope) error {
 		s.phoneNumber = judgeNumber(chosen)
 	}
 	return nil
+}
+
+// lookUp lists the account's numbers, by an answer of at most maxAge, and chooses the channel's.
+func (r *Reconciler) lookUp(ctx context.Context, s *scope, maxAge time.Duration) (cloudapi.PhoneNumber, *finding, error) {
+	numbers, err := r.graph.phoneNumbers(ctx, maxAge, s.accessToken.value, s.channel.Spec.BusinessAccountID)
+	if err != nil {
+		return cloudapi.PhoneNumber{}, nil, err
+	}
+	s.numbersRead, s.numbers = true, available(numbers)
+	chosen, problem := choose(s.channel.Spec, numbers)
+	return chosen, problem, nil
 }
 
 // choose returns the number that the spec means, or why there is none.

@@ -8,7 +8,6 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -57,11 +56,7 @@ var _ = Describe("A channel", func() {
 		Expect(calls(f.number.ID, cloudapitest.PostPhoneNumber)).To(Equal(1))
 
 		By("announcing it")
-		Eventually(func() ([]eventsv1.Event, error) {
-			events := &eventsv1.EventList{}
-			err := api.List(f.ctx, events, client.InNamespace(f.namespace))
-			return events.Items, err
-		}).Should(ContainElement(And(HaveField("Reason", "Ready"), HaveField("Regarding.Name", "support"))))
+		f.expectEvent(v1alpha1.ReasonReady)
 	})
 
 	It("rests when nothing changes, even after a restart", func() {

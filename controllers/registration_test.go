@@ -140,7 +140,7 @@ var _ = Describe("The registration", func() {
 		simulator.Fail(cloudapitest.Failure{Endpoint: cloudapitest.PostPhoneNumber, Object: f.number.ID, Times: 1, AfterEffect: true, CloseConnection: true})
 		channel := start()
 		Eventually(func() string { return f.override() }).Should(Equal(f.callbackURL(channel)))
-		Eventually(f.condition(channel, v1alpha1.ConditionReconciling)).Should(beTrue(v1alpha1.ReasonGraphUnavailable))
+		Eventually(func() *v1alpha1.GraphStatus { return f.current(channel).Status.Graph }).Should(HaveField("Failures", BeEquivalentTo(1)))
 		Expect(f.current(channel).Status.Registration.URL).To(BeEmpty())
 
 		By("declaring another hostname before the operator could read it back")
