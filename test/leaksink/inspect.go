@@ -33,6 +33,7 @@ var (
 	notPhoneNumbers = regexp.MustCompile(
 		`\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?` +
 			`|\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b` +
+			`|\bm=[+-]\d+\.\d+` + // Go prints the monotonic clock so.
 			`|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b`)
 )
 
