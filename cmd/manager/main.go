@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -139,6 +140,10 @@ func addReconciler(ctx context.Context, mgr ctrl.Manager, o options) error {
 	if err != nil {
 		return fmt.Errorf("set up the live client: %w", err)
 	}
+	receiverImage, err := receiverImage(ctx, live, o)
+	if err != nil {
+		return err
+	}
 	reconciler := &controllers.Reconciler{
 		Client:         mgr.GetClient(),
 		Live:           live,
@@ -150,7 +155,7 @@ func addReconciler(ctx context.Context, mgr ctrl.Manager, o options) error {
 		Random:         rand.Reader,
 		Options: controllers.Options{
 			Graph:                     manifests.Graph{BaseURL: o.graphBaseURL, Version: o.graphVersion, CA: o.ca},
-			ReceiverImage:             o.receiverImage,
+			ReceiverImage:             receiverImage,
 			ReceiverEnvironment:       o.proxyEnvironment,
 			CallbackHostname:          o.callbackHostname,
 			AllowedAnnotationPrefixes: o.allowedAnnotationPrefixes,
@@ -158,6 +163,27 @@ func addReconciler(ctx context.Context, mgr ctrl.Manager, o options) error {
 	}
 	return reconciler.SetupWithManager(ctx, mgr)
 }
+
+// receiverImage is the image that receivers run: the one of the operator's own pod, which holds both programs, unless the
+// flag names another.
+func receiverImage(ctx context.Context, live client.Reader, o options) (string, error) {
+	if o.receiverImage != "" {
+		return o.receiverImage, nil
+	}
+	var pod corev1.Pod
+	if err := live.Get(ctx, client.ObjectKey{Namespace: o.podNamespace, Name: o.podName}, &pod); err != nil {
+		return "", fmt.Errorf("read the operator's own pod, for the image that receivers run (--receiver-image names another): %w", err)
+	}
+	for _, container := range pod.Spec.Containers {
+		if container.Name == containerName {
+			return container.Image, nil
+		}
+	}
+	return "", fmt.Errorf("the operator's own pod has no container %q; name the image that receivers run with --receiver-image", containerName)
+}
+
+// containerName is the operator's container in its pod.
+const containerName = "manager"
 
 // addHealth makes the operator ready once its caches are.
 func addHealth(mgr ctrl.Manager) error {

@@ -17,8 +17,11 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 )
 
-// receiverImageVariable is the environment variable with the default of --receiver-image.
-const receiverImageVariable = "RECEIVER_IMAGE"
+// Environment variables that name the operator's own pod, whose image receivers run unless told.
+const (
+	podNameVariable      = "POD_NAME"
+	podNamespaceVariable = "POD_NAMESPACE"
+)
 
 // options are what the flags say.
 type options struct {
@@ -35,6 +38,9 @@ type options struct {
 	leaderElect               bool
 	leaderElectionNamespace   string
 	logLevel                  slog.Level
+	// podName and podNamespace name the operator's own pod. They are empty outside a cluster.
+	podName      string
+	podNamespace string
 	// proxyEnvironment are the proxy variables of the operator, which its receivers get as well.
 	proxyEnvironment map[string]string
 }
@@ -57,12 +63,13 @@ func (l *list) Set(text string) error {
 // parse reads the flags. What is wrong with them is written to stderr, with their usage.
 func parse(args, environment []string, stderr io.Writer) (options, error) {
 	o := options{proxyEnvironment: map[string]string{}}
-	receiverImage := ""
 	for _, variable := range environment {
 		name, value, _ := strings.Cut(variable, "=")
 		switch name {
-		case receiverImageVariable:
-			receiverImage = value
+		case podNameVariable:
+			o.podName = value
+		case podNamespaceVariable:
+			o.podNamespace = value
 		case "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY":
 			if value != "" {
 				o.proxyEnvironment[name] = value
@@ -75,7 +82,7 @@ func parse(args, environment []string, stderr io.Writer) (options, error) {
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.graphBaseURL, "graph-base-url", cloudapi.DefaultBaseURL, "base URL of the Graph API, for the operator and its receivers")
 	flags.StringVar(&o.graphVersion, "graph-version", cloudapi.DefaultVersion, "version of the Graph API")
-	flags.StringVar(&o.receiverImage, "receiver-image", receiverImage, "image that receivers run, mostly the operator's own; the default is $"+receiverImageVariable)
+	flags.StringVar(&o.receiverImage, "receiver-image", "", "image that receivers run; that of the operator's own pod unless told")
 	flags.StringVar(&o.callbackHostname, "callback-hostname", "", "public DNS name of the callback URLs of channels that name none")
 	flags.StringVar(&caFile, "ca-file", "", "file with PEM certificates that operator and receivers trust besides the system's")
 	flags.Var(&prefixes, "allowed-annotation-prefixes", "comma-separated prefixes of the annotations that channels may put on Services; none unless told")
@@ -101,8 +108,9 @@ func (o *options) check(rest []string, caFile string) error {
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("unexpected argument %q", rest[0])
-	case o.receiverImage == "":
-		return fmt.Errorf("--receiver-image (or $%s) must name the image that receivers run", receiverImageVariable)
+	case o.receiverImage == "" && (o.podName == "" || o.podNamespace == ""):
+		return fmt.Errorf("--receiver-image must name the image that receivers run, because $%s and $%s do not name the operator's own pod",
+			podNameVariable, podNamespaceVariable)
 	case o.logLevel < slog.LevelDebug:
 		// Below it, the Kubernetes client logs the bodies of requests, and with them Secrets.
 		return errors.New("--log-level must be debug, info, warn or error")

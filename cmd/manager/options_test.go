@@ -15,15 +15,15 @@ import (
 )
 
 func TestFlagsHaveSafeDefaults(t *testing.T) {
-	o, err := parse(nil, []string{"RECEIVER_IMAGE=example.com/whatsapp-operator:1.2.3", "HTTPS_PROXY=http://proxy:3128", "HOME=/"}, &bytes.Buffer{})
+	o, err := parse(nil, []string{"POD_NAME=operator-1", "POD_NAMESPACE=system", "HTTPS_PROXY=http://proxy:3128", "HOME=/"}, &bytes.Buffer{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if o.graphBaseURL != cloudapi.DefaultBaseURL || o.graphVersion != cloudapi.DefaultVersion {
 		t.Errorf("the Graph API is %s %s", o.graphBaseURL, o.graphVersion)
 	}
-	if o.receiverImage != "example.com/whatsapp-operator:1.2.3" {
-		t.Errorf("the receiver's image is %q", o.receiverImage)
+	if o.receiverImage != "" || o.podName != "operator-1" || o.podNamespace != "system" {
+		t.Errorf("the receiver's image is %q, the operator's own pod %s/%s", o.receiverImage, o.podNamespace, o.podName)
 	}
 	if len(o.allowedAnnotationPrefixes) != 0 || len(o.watchNamespaces) != 0 {
 		t.Errorf("annotations %q and namespaces %q are allowed unasked", o.allowedAnnotationPrefixes, o.watchNamespaces)
