@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onsi/gomega"
+
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock/clocktest"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
@@ -134,32 +136,33 @@ func live(t *testing.T, dir string, clock *clocktest.Fake, phone *phone, dieAt i
 // settle turns the clock until nothing is left to do, or the process is dead.
 func (l *life) settle(t *testing.T) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
-	for time.Now().Before(deadline) {
-		if l.store.dead.Load() {
-			return
+	gomega.NewWithT(t).Eventually(func() bool { return l.store.dead.Load() || l.rests(t) }).
+		WithTimeout(patience).WithPolling(time.Millisecond).Should(gomega.BeTrue(), "the receiver comes to rest")
+}
+
+// rests tells whether nothing is left to do. If something is to be done later, it makes it later.
+func (l *life) rests(t *testing.T) bool {
+	t.Helper()
+	var counts store.Counts
+	var next time.Time
+	if err := l.store.View(context.Background(), func(tx *store.Tx) (err error) {
+		if counts, err = tx.Counts(); err == nil {
+			next, err = tx.NextDue(conversation.Graph, conversation.Helpdesk)
 		}
-		var counts store.Counts
-		var next time.Time
-		if err := l.store.View(context.Background(), func(tx *store.Tx) (err error) {
-			if counts, err = tx.Counts(); err == nil {
-				next, err = tx.NextDue(conversation.Graph, conversation.Helpdesk)
-			}
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
-		active := counts.Effects[store.EffectReady] + counts.Effects[store.EffectInFlight] + counts.Effects[store.EffectInDoubt] + counts.Effects[store.EffectBlocked]
-		if counts.Backlog == 0 && active == 0 {
-			return
-		}
-		if wait := next.Sub(l.clock.Now()); counts.Effects[store.EffectInFlight] == 0 && !next.IsZero() && wait > 0 {
-			l.clock.Advance(wait)
-		}
-		l.proc.Wake()
-		l.out.Wake()
+		return err
+	}); err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("the receiver does not come to rest")
+	active := counts.Effects[store.EffectReady] + counts.Effects[store.EffectInFlight] + counts.Effects[store.EffectInDoubt] + counts.Effects[store.EffectBlocked]
+	if counts.Backlog == 0 && active == 0 {
+		return true
+	}
+	if wait := next.Sub(l.clock.Now()); counts.Effects[store.EffectInFlight] == 0 && !next.IsZero() && wait > 0 {
+		l.clock.Advance(wait)
+	}
+	l.proc.Wake()
+	l.out.Wake()
+	return false
 }
 
 const crashWebhook = `{"object":"whatsapp_business_account","entry":[{"id":"2","changes":[{"field":"messages","value":{

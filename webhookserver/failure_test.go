@@ -77,7 +77,7 @@ func TestWhatIsNotStoredIsNotAcknowledged(t *testing.T) {
 func TestWhatWasAcknowledgedSurvivesARestart(t *testing.T) {
 	r := newReceiver(t)
 	r.start()
-	customer := r.meta.Customer(customerPhone, "Erika")
+	customer := r.meta.Customer(customerPhone, customerName)
 	customer.Says(r.number.ID, customerText)
 	r.eventually("the welcome", func() bool { return len(customer.Received()) == 1 })
 	r.eventually("rest", func() bool { return r.status().PendingEffects == 0 })
@@ -131,7 +131,7 @@ func TestTheCertificateIsReplacedWithoutARestart(t *testing.T) {
 	certify(t, r.tlsDir, 1)
 	r.start()
 	serial := func() int64 {
-		connection, err := tls.Dial("tcp", r.server.PublicAddr().String(), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // The test looks at the serial number itself.
+		connection, err := tls.Dial("tcp", r.server.PublicAddr().String(), &tls.Config{InsecureSkipVerify: true})
 		if err != nil {
 			return 0
 		}

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
+	"github.com/whatsapp-operator/whatsapp-operator/test/leaksink"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
@@ -35,6 +35,7 @@ const (
 	statusToken   = "status-token-0c3d"
 	apiToken      = "api-token-77e1"
 	customerPhone = "4915123456789"
+	customerName  = "Erika Mustermann"
 	customerText  = "Where is my parcel, please?"
 	agentText     = "It arrives tomorrow."
 	patience      = 20 * time.Second
@@ -51,6 +52,7 @@ type receiver struct {
 	configDir string
 	dataDir   string
 	log       *lockedBuffer
+	leaks     *leaksink.Sink
 	// wrap, if set, stands between the server and its store.
 	wrap   func(store.Store) store.Store
 	tlsDir string
@@ -81,7 +83,7 @@ func newReceiver(t *testing.T) *receiver {
 	t.Helper()
 	meta := cloudapitest.NewServer(cloudapitest.WithHTTPCallbacks())
 	t.Cleanup(meta.Close)
-	r := &receiver{t: t, meta: meta, configDir: t.TempDir(), dataDir: t.TempDir(), log: &lockedBuffer{}}
+	r := &receiver{t: t, meta: meta, configDir: t.TempDir(), dataDir: t.TempDir(), log: &lockedBuffer{}, leaks: leaksink.New(t)}
 	r.app = meta.AddApp(cloudapitest.App{Secret: appSecret})
 	r.account = meta.AddBusinessAccount(cloudapitest.BusinessAccount{})
 	r.number = meta.AddPhoneNumber(cloudapitest.PhoneNumber{BusinessAccountID: r.account.ID, DisplayPhoneNumber: "+1 631-555-1111"})
@@ -92,7 +94,9 @@ func newReceiver(t *testing.T) *receiver {
 	r.put(config.StatusTokenFile, statusToken)
 	r.put(config.APITokenFile, apiToken)
 	r.putChannel(func(*config.Channel) {})
-	t.Cleanup(r.checkLog)
+	r.leaks.Register(appSecret, verifyToken, statusToken, apiToken, r.token, customerPhone, customerName, customerText, agentText)
+	// The number's ID names it in Meta's URLs; it is no phone number.
+	r.leaks.Allow(r.number.ID, r.account.ID)
 	return r
 }
 
@@ -127,7 +131,7 @@ func (r *receiver) begin() {
 	server, err := webhookserver.New(webhookserver.Options{
 		ConfigDir: r.configDir, TLSDir: r.tlsDir,
 		PublicAddress: "127.0.0.1:0", PrivateAddress: "127.0.0.1:0", HealthAddress: "127.0.0.1:0",
-		Log: slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log: slog.New(r.leaks.Handler(slog.NewJSONHandler(r.log, nil))),
 		OpenStore: func(ctx context.Context) (store.Store, error) {
 			s, err := store.OpenSQLite(ctx, store.SQLiteOptions{Dir: r.dataDir})
 			if err != nil || r.wrap == nil {
@@ -186,18 +190,6 @@ func (r *receiver) wait() error {
 
 func (r *receiver) callback() string {
 	return "http://" + r.server.PublicAddr().String() + config.CallbackPath("helpdesk", "support")
-}
-
-// checkLog fails the test if anything of a customer, or a secret, was logged.
-func (r *receiver) checkLog() {
-	log := r.log.String()
-	for _, secret := range []string{
-		appSecret, verifyToken, statusToken, apiToken, r.token, customerPhone, customerText, agentText, "wamid.", "Erika",
-	} {
-		if strings.Contains(log, secret) {
-			r.t.Errorf("the log holds %q:\n%s", secret, log)
-		}
-	}
 }
 
 func (r *receiver) do(method, url string, headers map[string]string, body []byte) (int, http.Header, string) {

@@ -99,10 +99,14 @@ func New(o Options) (*Server, error) {
 // Ready is closed when the server can take webhooks for the first time.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 
-// PublicAddr, PrivateAddr and HealthAddr are where the server listens.
-func (s *Server) PublicAddr() net.Addr  { return s.listeners.public.Addr() }
+// PublicAddr is where the server listens for webhooks.
+func (s *Server) PublicAddr() net.Addr { return s.listeners.public.Addr() }
+
+// PrivateAddr is where the server listens for the private API.
 func (s *Server) PrivateAddr() net.Addr { return s.listeners.private.Addr() }
-func (s *Server) HealthAddr() net.Addr  { return s.listeners.health.Addr() }
+
+// HealthAddr is where the server listens for health checks and metrics.
+func (s *Server) HealthAddr() net.Addr { return s.listeners.health.Addr() }
 
 // Run serves until the context ends, and then finishes what was begun. It returns early, with an error, when the
 // store fails: the process has to end then, because only a fresh start reads back what the disk really holds.

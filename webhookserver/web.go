@@ -45,7 +45,7 @@ func listen(o Options) (l listeners, err error) {
 		{&l.private, o.PrivateAddress, privateConnections, "the private API"},
 		{&l.health, o.HealthAddress, privateConnections, "health and metrics"},
 	} {
-		listener, err := net.Listen("tcp", one.address)
+		listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", one.address)
 		if err != nil {
 			return l, fmt.Errorf("listen for %s: %w", one.what, err)
 		}

@@ -93,7 +93,7 @@ func (h *Handler) open(serve func(*http.Request) (any, error), statusTokenOpens 
 			h.fail(w, err)
 			return
 		}
-		write(w, http.StatusOK, answer)
+		h.write(w, http.StatusOK, answer)
 	})
 }
 
@@ -136,16 +136,17 @@ func (h *Handler) fail(w http.ResponseWriter, err error) {
 		h.Log.Error("a request to the private API failed", "error", err)
 		p = &problem{http.StatusServiceUnavailable, "unavailable", "The receiver cannot do this now; try again. Its log says why."}
 	}
-	write(w, p.status, map[string]any{"error": map[string]string{"code": p.code, "message": p.message}})
+	h.write(w, p.status, map[string]any{"error": map[string]string{"code": p.code, "message": p.message}})
 }
 
-func write(w http.ResponseWriter, status int, answer any) {
+func (h *Handler) write(w http.ResponseWriter, status int, answer any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	// The caller may have gone away.
-	_ = json.NewEncoder(w).Encode(answer)
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
+		h.Log.Debug("an answer of the private API did not reach its caller", "error", err)
+	}
 }
 
 func (h *Handler) nothing(*http.Request) (any, error) {

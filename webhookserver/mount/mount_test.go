@@ -32,7 +32,10 @@ type volume struct {
 	version int
 }
 
-func newVolume(t *testing.T) *volume { return &volume{t: t, dir: t.TempDir()} }
+func newVolume(t *testing.T) *volume {
+	t.Helper()
+	return &volume{t: t, dir: t.TempDir()}
+}
 
 func (v *volume) write(files map[string]string) {
 	v.t.Helper()

@@ -105,7 +105,8 @@ func (tx *Tx) AddStatus(wamid, status string, body []byte, receivedAt time.Time)
 func (tx *Tx) TakeStatuses(wamid string) ([][]byte, error) {
 	bodies, err := rows(tx, func(scan func(...any) error) ([]byte, error) {
 		var body []byte
-		return body, scan(&body)
+		err := scan(&body)
+		return body, err
 	}, `SELECT body FROM status WHERE wamid = ? ORDER BY received_at`, wamid)
 	if err != nil || len(bodies) == 0 {
 		return nil, err

@@ -33,7 +33,8 @@ func (tx *Tx) Counts() (Counts, error) {
 	}
 	reasons, err := rows(tx, func(scan func(...any) error) (count, error) {
 		var k count
-		return k, scan(&k.of, &k.n)
+		err := scan(&k.of, &k.n)
+		return k, err
 	}, `SELECT reason, count(*) FROM quarantine GROUP BY reason`)
 	if err != nil {
 		return c, err
@@ -47,7 +48,8 @@ func (tx *Tx) Counts() (Counts, error) {
 	}
 	effects, err := rows(tx, func(scan func(...any) error) (states, error) {
 		var k states
-		return k, scan(&k.of, &k.n)
+		err := scan(&k.of, &k.n)
+		return k, err
 	}, `SELECT state, count(*) FROM effect WHERE state < 4 GROUP BY state UNION ALL SELECT state, count(*) FROM effect WHERE state = 6 GROUP BY state`)
 	for _, k := range effects {
 		c.Effects[k.of] = k.n

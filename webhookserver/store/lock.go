@@ -65,8 +65,7 @@ func refuseNetworkFileSystem(dir string) error {
 	if err := unix.Statfs(dir, &stat); err != nil {
 		return fmt.Errorf("look at the file system of the store: %w", err)
 	}
-	// The type is a 32 bit number, which some architectures sign-extend.
-	return refuseFileSystem(int64(uint32(stat.Type)))
+	return refuseFileSystem(int64(uint32(stat.Type))) //nolint:gosec // It has 32 bits, which some machines sign-extend.
 }
 
 func refuseFileSystem(magic int64) error {

@@ -29,8 +29,12 @@ func openSQLite(t *testing.T, dir string) *store.SQLite {
 
 func TestSQLiteConforms(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Opener {
+		t.Helper()
 		dir := t.TempDir()
-		return func(t *testing.T) store.Store { return openSQLite(t, dir) }
+		return func(t *testing.T) store.Store {
+			t.Helper()
+			return openSQLite(t, dir)
+		}
 	})
 }
 

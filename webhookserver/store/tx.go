@@ -16,7 +16,7 @@ type querier interface {
 
 // Tx is a transaction. It is valid only inside the function that it was passed to, and not for concurrent use.
 type Tx struct {
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // A Tx ends with the call that the context is for.
 	q   querier
 }
 
