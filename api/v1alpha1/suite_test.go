@@ -28,16 +28,17 @@ func runWithAPIServer(m *testing.M) int {
 		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
 	}
-	config, err := environment.Start()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "Could not start the API server (make test sets KUBEBUILDER_ASSETS):", err)
-		return 1
-	}
+	// Stopped even where the start fails halfway, which leaves a server behind when the CustomResourceDefinition is bad.
 	defer func() {
 		if err := environment.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, "Could not stop the API server:", err)
 		}
 	}()
+	config, err := environment.Start()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "Could not start the API server (make test sets KUBEBUILDER_ASSETS):", err)
+		return 1
+	}
 
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, v1alpha1.AddToScheme} {
