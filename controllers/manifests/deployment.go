@@ -106,6 +106,7 @@ func container(channel *v1alpha1.WhatsAppChannel, pod Pod) *corev1ac.ContainerAp
 		c.WithEnv(corev1ac.EnvVar().WithName(name).WithValue(pod.Environment[name]))
 	}
 	if tlsSecret(channel) != "" {
+		c.WithArgs("--tls-dir=" + config.TLSDir)
 		c.WithVolumeMounts(corev1ac.VolumeMount().WithName(tlsVolume).WithMountPath(config.TLSDir).WithReadOnly(true))
 	}
 	return c
