@@ -18,6 +18,7 @@ type Effect struct {
 	OpenTicket  *OpenTicket  `json:"openTicket,omitempty"`
 	AddArticle  *Article     `json:"addArticle,omitempty"`
 	SetDelivery *SetDelivery `json:"setDelivery,omitempty"`
+	SetState    *SetState    `json:"setState,omitempty"`
 	SendText    *SendText    `json:"sendText,omitempty"`
 }
 
@@ -29,6 +30,7 @@ const (
 	KindOpenTicket  Kind = "open-ticket"
 	KindAddArticle  Kind = "add-article"
 	KindSetDelivery Kind = "set-delivery"
+	KindSetState    Kind = "set-state"
 	KindSendText    Kind = "send-text"
 )
 
@@ -92,6 +94,22 @@ type SetDelivery struct {
 	At     time.Time `json:"at"`
 }
 
+// SetState brings the ticket into a state.
+type SetState struct {
+	State TicketState `json:"state"`
+}
+
+// TicketState is the state of a ticket.
+type TicketState string
+
+// The states of tickets.
+const (
+	TicketIsOpen TicketState = "open"
+	// TicketIsPending marks an open ticket that waits for something, such as the customer.
+	TicketIsPending TicketState = "pending"
+	TicketIsClosed  TicketState = "closed"
+)
+
 // SendText sends a text to the customer.
 type SendText struct {
 	Part Part `json:"part"`
@@ -105,8 +123,11 @@ type Purpose string
 
 // The purposes of messages.
 const (
-	// Welcome is a courtesy: rather missing than twice.
-	Welcome Purpose = "welcome"
+	// Welcome, and the others but Reply, are courtesies: rather missing than twice.
+	Welcome     Purpose = "welcome"
+	Goodbye     Purpose = "goodbye"
+	Reminder    Purpose = "reminder"
+	Unsupported Purpose = "unsupported"
 	// Reply is an agent's answer: rather twice than missing.
 	Reply Purpose = "reply"
 )

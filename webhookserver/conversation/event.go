@@ -1,6 +1,8 @@
 package conversation
 
 import (
+	"time"
+
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
 )
 
@@ -13,14 +15,32 @@ type Settings struct {
 	TargetGroup string
 	// Welcome is sent once for each new ticket; empty for none.
 	Welcome string
+	// Goodbye is sent when a ticket is closed; empty for none.
+	Goodbye string
+	// Reminder is sent ReminderAfter the customer's last message; empty for none.
+	Reminder      string
+	ReminderAfter time.Duration
+	// Unsupported answers a message that cannot be read; empty for none.
+	Unsupported string
 }
 
 // MessageReceived is a message of the customer. The caller passes each wamid once.
 type MessageReceived struct {
-	Message  webhook.Message
-	Contact  webhook.Contact
+	Message webhook.Message
+	Contact webhook.Contact
+	// About is the message that this one answers, reacts to, edits or deletes; nil where it is not known.
+	About    *Referenced
 	Settings Settings
 }
+
+// Referenced is a message that another one refers to.
+type Referenced struct {
+	// Text is what it says.
+	Text string
+}
+
+// Woken says that the time of State.WakeAt has come.
+type Woken struct{ Settings Settings }
 
 // StatusReceived is WhatsApp's news of a message that was sent. Statuses come in any order, more than once, and even
 // before the call that sent the message returned.
@@ -61,10 +81,28 @@ const (
 )
 
 // TicketClosed says that the ticket of an epoch was closed in the helpdesk.
-type TicketClosed struct{ Epoch int }
+type TicketClosed struct {
+	Epoch    int
+	Settings Settings
+}
+
+// TicketPending says that an agent put the ticket of an epoch aside until something happens.
+type TicketPending struct {
+	Epoch    int
+	Settings Settings
+}
+
+// TicketReopened says that an agent opened the ticket of an epoch again.
+type TicketReopened struct {
+	Epoch    int
+	Settings Settings
+}
 
 func (MessageReceived) isEvent() {}
 func (StatusReceived) isEvent()  {}
 func (ReplyWritten) isEvent()    {}
 func (SendFinished) isEvent()    {}
 func (TicketClosed) isEvent()    {}
+func (TicketPending) isEvent()   {}
+func (TicketReopened) isEvent()  {}
+func (Woken) isEvent()           {}

@@ -27,10 +27,14 @@ type State struct {
 	Customer Customer `json:"customer"`
 	// Epoch counts the tickets so far; the current ticket is that of this epoch.
 	Epoch int `json:"epoch"`
-	// Open tells whether the current ticket is open.
+	// Open tells whether the current ticket is open. A pending one is.
 	Open bool `json:"open"`
+	// Pending tells whether the current ticket is open and waits for something.
+	Pending bool `json:"pending,omitempty"`
 	// LastMessageAt is when the customer last wrote, by WhatsApp's own timestamp.
 	LastMessageAt time.Time `json:"lastMessageAt,omitzero"`
+	// Clock is what is still to happen without an event, and what has happened.
+	Clock Clock `json:"clock,omitzero"`
 	// Outgoing holds the messages to the customer whose fate is not final yet, by their ID.
 	Outgoing map[string]Outgoing `json:"outgoing,omitempty"`
 }
@@ -92,6 +96,10 @@ func (c Customer) meet(m webhook.Message, contact webhook.Contact) Customer {
 	c.ParentUserID = first(m.FromParentUserID, contact.ParentUserID, c.ParentUserID)
 	phone := first(Digits(m.From), Digits(contact.WAID))
 	if m.System != nil {
+		if m.System.Type == webhook.SystemUserChangedNumber {
+			// With a new number comes a new user ID. Where WhatsApp does not tell it yet, the next message does.
+			c.UserID = ""
+		}
 		c.UserID = first(m.System.UserID, c.UserID)
 		phone = first(Digits(m.System.WAID), phone)
 	}

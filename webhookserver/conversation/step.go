@@ -23,9 +23,13 @@ func Step(s State, event Event, now time.Time) (State, []Effect) {
 	case SendFinished:
 		effects = next.sendFinished(e, now)
 	case TicketClosed:
-		if e.Epoch == next.Epoch {
-			next.Open = false
-		}
+		effects = next.ticketClosed(e, now)
+	case TicketPending:
+		next.ticketOpened(e.Epoch, true, e.Settings)
+	case TicketReopened:
+		next.ticketOpened(e.Epoch, false, e.Settings)
+	case Woken:
+		effects = next.woken(e.Settings, now)
 	}
 	return next, effects
 }
@@ -38,46 +42,84 @@ func (s *State) messageReceived(e MessageReceived, now time.Time) []Effect {
 		written = now
 	}
 	s.Customer = s.Customer.meet(m, e.Contact)
-	if m.Type != webhook.TypeSystem && written.After(s.LastMessageAt) {
-		s.LastMessageAt = written
+	if opensWindow(m.Type) && written.After(s.LastMessageAt) {
+		s.beginWindow(written)
 	}
-	article := Article{ID: m.ID, Author: AuthorCustomer, Type: m.Type, Text: m.Describe(), WrittenAt: written}
-	if m.Type == webhook.TypeSystem {
+	article := Article{ID: m.ID, Author: AuthorCustomer, Type: m.Type, Text: wordMessage(m, e.About), WrittenAt: written}
+	if isNews(m.Type) {
 		article.Author = AuthorNote
 	}
 
-	aside := isAside(m.Type)
-	if s.Open || (aside && s.Epoch > 0) {
-		return []Effect{addArticle(m.ID+"/article", s.Epoch, article)}
+	var effects []Effect
+	switch {
+	case s.Open, isAside(m.Type) && s.Epoch > 0:
+		effects = s.further(m, article)
+	case isAside(m.Type) && m.Type != webhook.TypeEdit:
+		// There is no ticket that it could be shown on, and nothing that an agent could answer.
+	default:
+		effects = s.openTicket(e, article, now)
 	}
+	if !isReadable(m) && s.Open && e.Settings.Unsupported != "" && s.MaySend(now) {
+		effects = append(effects, s.say(m.ID+"/unsupported", Unsupported, e.Settings.Unsupported, now)...)
+	}
+	s.plan(e.Settings)
+	return effects
+}
+
+// further shows a message on the present ticket. An answer of the customer ends the waiting for it.
+func (s *State) further(m webhook.Message, article Article) []Effect {
+	effects := []Effect{addArticle(m.ID+"/article", s.Epoch, article)}
+	if s.Pending && !isAside(m.Type) {
+		s.Pending = false
+		effects = append(effects, Effect{
+			Key: m.ID + "/reopened", Kind: KindSetState, Epoch: s.Epoch, SetState: &SetState{State: TicketIsOpen},
+		})
+	}
+	return effects
+}
+
+func (s *State) openTicket(e MessageReceived, article Article, now time.Time) []Effect {
 	s.Epoch++
 	s.Open = true
+	s.Clock.GoodbyeSaid, s.Clock.EndTold = false, false
 	effects := []Effect{{
 		Key: TicketKey(s.ID, s.Epoch), Kind: KindOpenTicket, Epoch: s.Epoch,
 		OpenTicket: &OpenTicket{Group: e.Settings.TargetGroup, Customer: s.Customer, Article: article},
 	}}
-	if aside || e.Settings.Welcome == "" || !s.MaySend(now) {
+	if isAside(article.Type) || e.Settings.Welcome == "" || !s.MaySend(now) {
 		return effects
 	}
-	return append(effects, s.welcome(e.Settings.Welcome, now)...)
+	return append(effects, s.say(s.marker("welcome"), Welcome, e.Settings.Welcome, now)...)
 }
 
-// isAside tells the messages that say something about another message or about the customer. They are shown on the
-// latest ticket, which they do not reopen, and nobody is welcomed for them.
-func isAside(messageType string) bool {
-	switch messageType {
-	case webhook.TypeReaction, webhook.TypeEdit, webhook.TypeRevoke, webhook.TypeSystem:
-		return true
-	}
-	return false
-}
-
-func (s *State) welcome(text string, now time.Time) []Effect {
-	id := s.marker("welcome")
+// say sends a text of the channel's own to the customer, and shows it on the present ticket.
+func (s *State) say(id string, purpose Purpose, text string, now time.Time) []Effect {
 	effects := []Effect{addArticle(id+"/article", s.Epoch, Article{
 		ID: id, Author: AuthorChannel, Text: text, WrittenAt: now,
 	})}
-	return append(effects, s.send(id, s.Epoch, Welcome, text, now)...)
+	return append(effects, s.send(id, s.Epoch, purpose, text, now)...)
+}
+
+// ticketClosed ends the present ticket. The customer's next message opens a new one.
+func (s *State) ticketClosed(e TicketClosed, now time.Time) []Effect {
+	if e.Epoch != s.Epoch || !s.Open {
+		return nil
+	}
+	s.Open, s.Pending = false, false
+	s.plan(e.Settings)
+	if e.Settings.Goodbye == "" || s.Clock.GoodbyeSaid || !s.MaySend(now) {
+		return nil
+	}
+	s.Clock.GoodbyeSaid = true
+	return s.say(s.marker("goodbye"), Goodbye, e.Settings.Goodbye, now)
+}
+
+func (s *State) ticketOpened(epoch int, pending bool, settings Settings) {
+	if epoch != s.Epoch || epoch == 0 {
+		return
+	}
+	s.Open, s.Pending = true, pending
+	s.plan(settings)
 }
 
 func (s *State) statusReceived(e StatusReceived, now time.Time) []Effect {

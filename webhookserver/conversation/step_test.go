@@ -64,16 +64,19 @@ func TestMessages(t *testing.T) {
 		epoch int
 		open  bool
 	}{
-		"the first one opens a ticket and is welcomed":     {conversation.State{ID: "c"}, text("w", "Hello", now), withTicket, 1, true},
-		"a further one is added to the ticket":             {opened(t), text("w", "More", now), []string{"w/article"}, 1, true},
-		"one after the end opens another ticket":           {closed, text("w", "Again", now), []string{"c/2/ticket", "c/2/welcome/article", "c/2/welcome/send/1"}, 2, true},
-		"one of yesterday is not welcomed":                 {conversation.State{ID: "c"}, text("w", "Hello", now.Add(-24*time.Hour)), []string{"c/1/ticket"}, 1, true},
-		"one within the window is welcomed, however late":  {conversation.State{ID: "c"}, text("w", "Hello", now.Add(-24*time.Hour+time.Second)), withTicket, 1, true},
-		"an image opens a ticket, too":                     {conversation.State{ID: "c"}, of(webhook.TypeImage, "w", now), withTicket, 1, true},
-		"one of an unknown type opens a ticket, too":       {conversation.State{ID: "c"}, of("hologram", "w", now), withTicket, 1, true},
-		"a reaction stays on the ticket that was closed":   {closed, of(webhook.TypeReaction, "w", now), []string{"w/article"}, 1, false},
-		"a deletion stays on the ticket that was closed":   {closed, of(webhook.TypeRevoke, "w", now), []string{"w/article"}, 1, false},
-		"a reaction to nothing is shown without a welcome": {conversation.State{ID: "c"}, of(webhook.TypeReaction, "w", now), []string{"c/1/ticket"}, 1, true},
+		"the first one opens a ticket and is welcomed":    {conversation.State{ID: "c"}, text("w", "Hello", now), withTicket, 1, true},
+		"a further one is added to the ticket":            {opened(t), text("w", "More", now), []string{"w/article"}, 1, true},
+		"one after the end opens another ticket":          {closed, text("w", "Again", now), []string{"c/2/ticket", "c/2/welcome/article", "c/2/welcome/send/1"}, 2, true},
+		"one of yesterday is not welcomed":                {conversation.State{ID: "c"}, text("w", "Hello", now.Add(-24*time.Hour)), []string{"c/1/ticket"}, 1, true},
+		"one within the window is welcomed, however late": {conversation.State{ID: "c"}, text("w", "Hello", now.Add(-24*time.Hour+time.Second)), withTicket, 1, true},
+		"an image opens a ticket, too":                    {conversation.State{ID: "c"}, of(webhook.TypeImage, "w", now), withTicket, 1, true},
+		"one of an unknown type opens a ticket, too":      {conversation.State{ID: "c"}, of("hologram", "w", now), withTicket, 1, true},
+		"a reaction stays on the ticket that was closed":  {closed, of(webhook.TypeReaction, "w", now), []string{"w/article"}, 1, false},
+		"a deletion stays on the ticket that was closed":  {closed, of(webhook.TypeRevoke, "w", now), []string{"w/article"}, 1, false},
+		"a reaction without a ticket opens none":          {conversation.State{ID: "c"}, of(webhook.TypeReaction, "w", now), nil, 0, false},
+		"an edit without a ticket opens one, unwelcomed":  {conversation.State{ID: "c"}, of(webhook.TypeEdit, "w", now), []string{"c/1/ticket"}, 1, true},
+		"a new number without a ticket opens none":        {conversation.State{ID: "c"}, of(webhook.TypeSystem, "w", now), nil, 0, false},
+		"an opened chat is no message yet":                {conversation.State{ID: "c"}, of(webhook.TypeRequestWelcome, "w", now), nil, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, effects := conversation.Step(tc.state, tc.event, now)
@@ -270,7 +273,7 @@ func TestClosingAnEarlierTicketChangesNothing(t *testing.T) {
 
 func TestWhatIsFinalIsForgotten(t *testing.T) {
 	s, _ := conversation.Step(opened(t), conversation.ReplyWritten{ID: "r", Epoch: 1, Text: "Hi"}, now)
-	s, _ = conversation.Step(s, conversation.TicketClosed{}, now.Add(31*24*time.Hour))
+	s, _ = conversation.Step(s, conversation.TicketClosed{Epoch: 9}, now.Add(31*24*time.Hour))
 	if len(s.Outgoing) != 0 {
 		t.Errorf("%d messages are still remembered", len(s.Outgoing))
 	}

@@ -1,0 +1,91 @@
+package conversation
+
+import (
+	"strconv"
+	"time"
+)
+
+const (
+	// leastTimeToAnswer is how much of the window a late reminder has to leave the customer to be worth sending.
+	leastTimeToAnswer = 15 * time.Minute
+	// onTime is how late a reminder may be without being called late.
+	onTime = time.Minute
+)
+
+// Clock is what is still to happen in a conversation by time alone, and what has happened.
+type Clock struct {
+	// ReminderAt is when the reminder of the present window is due; zero if none is.
+	ReminderAt time.Time `json:"reminderAt,omitzero"`
+	// Reminded tells that the reminder of the present window was dealt with.
+	Reminded bool `json:"reminded,omitempty"`
+	// ReminderMissed tells that it came too late to be sent.
+	ReminderMissed bool `json:"reminderMissed,omitempty"`
+	// EndTold tells that the present ticket says that the window is over.
+	EndTold bool `json:"endTold,omitempty"`
+	// GoodbyeSaid tells that the present ticket has had its goodbye.
+	GoodbyeSaid bool `json:"goodbyeSaid,omitempty"`
+}
+
+// WakeAt is when the conversation wants a Woken event; zero if it waits for nothing.
+func (s State) WakeAt() time.Time {
+	if !s.Open || s.LastMessageAt.IsZero() {
+		return time.Time{}
+	}
+	at := s.Clock.ReminderAt
+	if ends := s.WindowEnds(); !s.Clock.EndTold && (at.IsZero() || ends.Before(at)) {
+		at = ends
+	}
+	return at
+}
+
+// beginWindow begins the window of a message. Each message of the customer begins a new one.
+func (s *State) beginWindow(at time.Time) {
+	s.LastMessageAt = at
+	s.Clock = Clock{GoodbyeSaid: s.Clock.GoodbyeSaid}
+}
+
+// plan decides when the reminder is due, as the settings are at present.
+func (s *State) plan(settings Settings) {
+	s.Clock.ReminderAt = time.Time{}
+	if s.Open && !s.LastMessageAt.IsZero() && !s.Clock.Reminded && settings.Reminder != "" && settings.ReminderAfter > 0 {
+		s.Clock.ReminderAt = s.LastMessageAt.Add(settings.ReminderAfter)
+	}
+}
+
+// woken does what the time has come for. It may be called at any time, and more than once.
+func (s *State) woken(settings Settings, now time.Time) []Effect {
+	s.plan(settings)
+	if !s.Open || s.LastMessageAt.IsZero() {
+		return nil
+	}
+	var effects []Effect
+	if due := s.Clock.ReminderAt; !due.IsZero() && !now.Before(due) {
+		if s.mayRemind(due, now) {
+			effects = s.say(s.windowMarker("reminder"), Reminder, settings.Reminder, now)
+		} else {
+			s.Clock.ReminderMissed = true
+		}
+		s.Clock.Reminded, s.Clock.ReminderAt = true, time.Time{}
+	}
+	if s.MaySend(now) || s.Clock.EndTold {
+		return effects
+	}
+	s.Clock.EndTold = true
+	id := s.windowMarker("window-end")
+	text := WindowClosed(s.WindowEnds())
+	if s.Clock.ReminderMissed {
+		text += " The reminder was not sent, because it was too late for it when delivery was possible again."
+	}
+	return append(effects, addArticle(id, s.Epoch, Article{ID: id, Author: AuthorNote, Text: text, WrittenAt: s.WindowEnds()}))
+}
+
+// mayRemind tells whether a reminder still leaves the customer time to answer. One that is on time does in any case.
+func (s *State) mayRemind(due, now time.Time) bool {
+	left := s.WindowEnds().Sub(now)
+	return left > 0 && (now.Sub(due) < onTime || left >= leastTimeToAnswer)
+}
+
+// windowMarker names something that happens once in a window.
+func (s *State) windowMarker(what string) string {
+	return s.marker(what + "/" + strconv.FormatInt(s.LastMessageAt.Unix(), 10))
+}
