@@ -52,6 +52,11 @@ var arrows = []arrow{
 		why:   "what happens in a conversation is a pure function",
 	},
 	{
+		from:  []string{"webhookserver/formatting"},
+		never: []string{"net/http/...", "database/sql/...", "log/slog", "math/rand", "math/rand/v2", "crypto/rand"},
+		why:   "how a text is written is a pure function, and knows nothing of who needs it",
+	},
+	{
 		from:  []string{"webhookserver/...", "cmd/receiver"},
 		ours:  []string{"webhookserver/...", "cloudapi", "cloudapi/webhook", "version"},
 		never: []string{"k8s.io/...", "sigs.k8s.io/..."},

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/formatting"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
@@ -57,6 +59,27 @@ type Delivery struct {
 	// Reason says why, where the message failed, was not sent, or its fate is uncertain.
 	Reason string     `json:"reason,omitempty"`
 	At     *time.Time `json:"at,omitempty"`
+}
+
+// Reply is an agent's reply in the API's JSON.
+type Reply struct {
+	Text string `json:"text"`
+	// Format is how the text is written: plain, markdown or html. Left out, it is plain.
+	Format string `json:"format,omitempty"`
+}
+
+// formatted returns the text as WhatsApp shows it.
+func (r Reply) formatted() (string, error) {
+	text, err := formatting.Convert(r.Text, cmp.Or(formatting.Format(r.Format), formatting.Plain))
+	switch {
+	case errors.Is(err, formatting.ErrUnknownFormat):
+		return "", &problem{http.StatusBadRequest, "invalid", "format must be plain, markdown or html, or left out for plain."}
+	case err != nil:
+		return "", &problem{http.StatusBadRequest, "invalid", "The text cannot be read in this format: it is nested too deeply. Send it as plain."}
+	case text == "" && strings.TrimSpace(r.Text) != "":
+		return "", &problem{http.StatusBadRequest, "invalid", "The reply has no text besides the quoted history and the signature, which are cut."}
+	}
+	return text, nil
 }
 
 func ticketJSON(t store.Ticket) Ticket {
@@ -143,13 +166,15 @@ func (h *Handler) reply(r *http.Request) (any, error) {
 		return nil, &problem{http.StatusBadRequest, "invalid", "Send a header " + IdempotencyKey +
 			" with a value of at most 255 characters that is new for each reply, so that a repeated request does not send twice."}
 	}
-	var request struct {
-		Text string `json:"text"`
-	}
+	var request Reply
 	if err := decode(r, &request); err != nil {
 		return nil, err
 	}
-	article, err := h.Inbox.Reply(r.Context(), id, key, request.Text)
+	text, err := request.formatted()
+	if err != nil {
+		return nil, err
+	}
+	article, err := h.Inbox.Reply(r.Context(), id, key, text)
 	if err != nil {
 		return nil, err
 	}

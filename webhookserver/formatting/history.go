@@ -31,7 +31,9 @@ var (
 	attribution = regexp.MustCompile(`(?i)(wrote|writes|schrieb|schreibt|a écrit|escribió|escreveu|ha scritto|schreef|skrev|` +
 		`kirjoitti|napsal\(a\)|napísal\(a\)|napisał|napisała|napisał\(a\)|pisze|írta|a scris|yazdı|пишет|написал|написала|написал\(а\)|` +
 		`写道|寫道|のメッセージ|님이 작성)[^\p{L}]*[:：]$`)
-	dated = regexp.MustCompile(`[0-9@]`)
+	// dated is what an introduction has besides, mail addresses aside, unless the quote is marked as one.
+	dated   = regexp.MustCompile(`[0-9]`)
+	mailbox = regexp.MustCompile(`<[^<>]*>|\S*@\S*`)
 	// separator and headers are what Outlook and its like write above a quote.
 	separator  = regexp.MustCompile(`^(-{3,} ?\p{L}[\p{L}' ’]+ ?-{3,}|_{16,})$`)
 	fromHeader = regexp.MustCompile(`(?i)^\*?(from|von|de|da|van|från|fra|od|lähettäjä|от|kimden|发件人|寄件者|差出人)\*? ?\*?[:：]`)
@@ -57,7 +59,7 @@ func history(lines []fact) (cut []bool) {
 		if !lines[i].quoted() || (i > 0 && lines[i-1].quoted() && !lines[i].cited) {
 			continue
 		}
-		introduced := attributed(lines[:i])
+		introduced := attributed(lines[:i], lines[i].cited)
 		for j := i - introduced; j < i; j++ {
 			cut[j] = true
 		}
@@ -72,7 +74,7 @@ func history(lines []fact) (cut []bool) {
 }
 
 // attributed returns how many of the last lines introduce the quote that follows, blank ones included.
-func attributed(before []fact) int {
+func attributed(before []fact, cited bool) int {
 	end := len(before)
 	for end > 0 && before[end-1].text == "" && !before[end-1].cited {
 		end--
@@ -87,7 +89,7 @@ func attributed(before []fact) int {
 		if utf8.RuneCountInString(joined) > maxAttributionLength || !attribution.MatchString(joined) {
 			break
 		}
-		if dated.MatchString(joined) {
+		if cited || dated.MatchString(mailbox.ReplaceAllString(joined, "")) {
 			return len(before) - end + n
 		}
 	}

@@ -74,15 +74,19 @@ func (r *reader) element(n *html.Node) {
 	outside := r.style
 	defer func() { r.style = outside }()
 	r.style = styleOf(n, r.style|styled[n.DataAtom])
-	gap, isBlock := blocks[n.DataAtom]
-	if r.lists > 0 {
-		gap = min(gap, 1)
-	}
-	if isBlock {
+	if gap, isBlock := blocks[n.DataAtom]; isBlock {
+		gap = r.distance(gap)
 		r.out.block(gap)
 		defer r.out.block(gap)
 	}
 	r.content(n)
+}
+
+func (r *reader) distance(gap int) int {
+	if r.lists > 0 {
+		return 1
+	}
+	return gap
 }
 
 // content writes what is in an element.
@@ -93,7 +97,7 @@ func (r *reader) content(n *html.Node) {
 	case atom.Hr:
 		r.out.text("---", 0)
 	case atom.Pre:
-		r.out.code(textOf(n))
+		r.out.code(textOf(n), r.distance(2))
 	case atom.Blockquote:
 		r.framed(n, frame{first: "> ", rest: "> "})
 	case atom.Ul, atom.Menu, atom.Ol:
@@ -181,9 +185,8 @@ func (r *reader) row(n *html.Node) {
 			r.out.splice(cell)
 			continue
 		case i > 0:
-			r.out.space = r.out.open
-			r.out.text("|", 0)
-			r.out.space = true
+			r.out.separate(0)
+			r.out.text("| ", 0)
 		}
 		for _, l := range cell.lines {
 			into := r.out.begin()
@@ -191,7 +194,7 @@ func (r *reader) row(n *html.Node) {
 				into.runs = append(into.runs, run{text: " "})
 			}
 			into.runs = append(into.runs, l.runs...)
-			r.out.space = true
+			r.out.separate(0)
 		}
 	}
 }
@@ -201,11 +204,10 @@ func (r *reader) input(n *html.Node) {
 		return
 	}
 	if hasAttribute(n, "checked") {
-		r.out.text("[x]", 0)
+		r.out.text("[x] ", 0)
 	} else {
-		r.out.text("[ ]", 0)
+		r.out.text("[ ] ", 0)
 	}
-	r.out.space = true
 }
 
 func attribute(n *html.Node, key string) string {

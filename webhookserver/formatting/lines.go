@@ -44,8 +44,9 @@ type writer struct {
 	frames []frame
 	// open tells that the last line takes more text.
 	open bool
-	// space tells that white space waits for the text that it separates.
-	space bool
+	// space tells that white space, in a style of its own, waits for the text that it separates.
+	space      bool
+	spaceStyle style
 	// gap is how many line breaks the text that comes next keeps from the last: 2 leave a blank line.
 	gap int
 }
@@ -105,30 +106,36 @@ func (w *writer) text(s string, st style) {
 		if !w.open && strings.ContainsRune(s, '\u00a0') {
 			w.gap = 2
 		}
-		w.space = w.space || (w.open && s != "")
+		if s != "" {
+			w.separate(st)
+		}
 		return
 	}
 	if first, _ := utf8.DecodeRuneInString(s); unicode.IsSpace(first) {
-		w.space = w.space || w.open
+		w.separate(st)
 	}
 	joined := strings.Join(words, " ")
 	l := w.begin()
 	if w.space {
-		// The space is in the style of both its neighbours, or in none.
-		between := st
-		if n := len(l.runs); n > 0 {
-			between &= l.runs[n-1].style
-		}
-		l.runs = append(l.runs, run{" ", between})
+		l.runs = append(l.runs, run{" ", w.spaceStyle})
 	}
 	l.runs = append(l.runs, run{joined, st})
-	last, _ := utf8.DecodeLastRuneInString(s)
-	w.space = unicode.IsSpace(last)
+	w.space = false
+	if last, _ := utf8.DecodeLastRuneInString(s); unicode.IsSpace(last) {
+		w.separate(st)
+	}
 }
 
-// code writes a code block, in which white space is kept.
-func (w *writer) code(s string) {
-	w.block(2)
+// separate notes white space after what is on the line.
+func (w *writer) separate(st style) {
+	if w.open && !w.space {
+		w.space, w.spaceStyle = true, st
+	}
+}
+
+// code writes a code block, in which white space is kept, at a distance from what is around.
+func (w *writer) code(s string, gap int) {
+	w.block(gap)
 	for text := range strings.SplitSeq(strings.Trim(s, "\n"), "\n") {
 		l := w.begin()
 		l.code = true
@@ -137,7 +144,7 @@ func (w *writer) code(s string) {
 		}
 		w.open = false
 	}
-	w.block(2)
+	w.block(gap)
 }
 
 // cite notes that a quote was left out here.

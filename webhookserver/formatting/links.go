@@ -6,40 +6,35 @@ import (
 	"unicode"
 
 	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
 )
 
 // link writes a link as its text and, unless the text says it, its address. Links that lead nowhere outside of the
 // document are only text.
 func (r *reader) link(n *html.Node) {
-	before := len(r.out.lines)
-	if !r.out.open {
-		before++
-	}
-	already := ""
-	if r.out.open {
-		already = r.out.lines[before-1].words()
-	}
 	r.children(n)
-	address := address(attribute(n, "href"))
-	if address == "" {
+	where := address(attribute(n, "href"))
+	text := strings.Join(strings.Fields(textOf(n)), " ")
+	if where == "" || r.over || strings.Contains(text, where) || (text != "" && plainAddress(text) == plainAddress(where)) {
 		return
 	}
-	var text strings.Builder
-	for i := max(before-1, 0); i < len(r.out.lines); i++ {
-		text.WriteString(r.out.lines[i].words())
+	trailing, trailingStyle := r.out.space, r.out.spaceStyle
+	if text == "" && !hasImage(n) {
+		r.out.text(shortened(where), 0)
+	} else {
+		r.out.separate(0)
+		r.out.text("("+shortened(where)+")", 0)
 	}
-	shownText := strings.TrimSpace(strings.TrimPrefix(text.String(), already))
-	trailing := r.out.space
-	switch {
-	case shownText == "":
-		r.out.text(shortened(address), 0)
-	case plainAddress(shownText) == plainAddress(address) || strings.Contains(shownText, address):
-		return
-	default:
-		r.out.space = true
-		r.out.text("("+shortened(address)+")", 0)
+	r.out.space, r.out.spaceStyle = trailing, trailingStyle
+}
+
+func hasImage(n *html.Node) bool {
+	for c := range n.Descendants() {
+		if c.DataAtom == atom.Img {
+			return true
+		}
 	}
-	r.out.space = trailing
+	return false
 }
 
 // address returns where a link leads, if a customer's phone can go there.

@@ -137,7 +137,7 @@ func disarm(chars []rune, spans []span) {
 		var at []int
 		for i, c := range chars {
 			here := span{start: i, end: i + 1}
-			if c == m.char && !slices.ContainsFunc(exempt, func(e span) bool { return e.contains(here) }) {
+			if c == m.char && !drawn(chars, i) && !slices.ContainsFunc(exempt, func(e span) bool { return e.contains(here) }) {
 				at = append(at, i)
 			}
 		}
@@ -146,6 +146,19 @@ func disarm(chars []rune, spans []span) {
 			chars[i] = m.alike
 		}
 	}
+}
+
+// drawn tells whether a character is one of many in a row, as where something is to be filled in. WhatsApp leaves those,
+// except for the three that begin a code block.
+func drawn(chars []rune, i int) bool {
+	n := 1
+	for j := i - 1; j >= 0 && chars[j] == chars[i]; j-- {
+		n++
+	}
+	for j := i + 1; j < len(chars) && chars[j] == chars[i]; j++ {
+		n++
+	}
+	return n > 2 && chars[i] != '`'
 }
 
 // taken returns which of the characters may be taken for marks: those that may begin a span with another that may end
