@@ -28,8 +28,10 @@ type Graph interface {
 }
 
 const (
-	// graphTimeout bounds one call, Meta's own call of the callback URL included.
-	graphTimeout = 60 * time.Second
+	// readTimeout bounds a call that only reads. A Meta that does not answer must not hold up other channels for long.
+	readTimeout = 15 * time.Second
+	// writeTimeout bounds a call that writes, Meta's own call of the callback URL included.
+	writeTimeout = 60 * time.Second
 	// answerLifetime is how long answers are kept to be shared.
 	answerLifetime = 10 * time.Minute
 	// throttledPause is how long an app's channels wait where Meta does not say. Its limits are counted by the hour.
@@ -107,7 +109,7 @@ func (g *sharedGraph) subscribedApps(ctx context.Context, maxAge time.Duration, 
 // webhookConfiguration is never shared: it is one number's, and it decides about writing.
 func (g *sharedGraph) webhookConfiguration(ctx context.Context, token cloudapi.Token, phoneNumberID string) (cloudapi.WebhookConfiguration, error) {
 	var configuration cloudapi.WebhookConfiguration
-	err := g.call(ctx, "WebhookConfiguration", hashOf(token), func(ctx context.Context) (err error) {
+	err := g.call(ctx, readTimeout, "WebhookConfiguration", hashOf(token), func(ctx context.Context) (err error) {
 		configuration, err = g.api.WebhookConfiguration(ctx, token, phoneNumberID)
 		return err
 	})
@@ -115,25 +117,25 @@ func (g *sharedGraph) webhookConfiguration(ctx context.Context, token cloudapi.T
 }
 
 func (g *sharedGraph) createAppSubscription(ctx context.Context, app cloudapi.App, callbackURL string, verifyToken cloudapi.Token, fields []string) error {
-	return g.call(ctx, "CreateAppSubscription", hashOf(app.Secret), func(ctx context.Context) error {
+	return g.call(ctx, writeTimeout, "CreateAppSubscription", hashOf(app.Secret), func(ctx context.Context) error {
 		return g.api.CreateAppSubscription(ctx, app, callbackURL, verifyToken, fields)
 	})
 }
 
 func (g *sharedGraph) subscribeApp(ctx context.Context, token cloudapi.Token, businessAccountID string) error {
-	return g.call(ctx, "SubscribeApp", hashOf(token), func(ctx context.Context) error {
+	return g.call(ctx, writeTimeout, "SubscribeApp", hashOf(token), func(ctx context.Context) error {
 		return g.api.SubscribeApp(ctx, token, businessAccountID)
 	})
 }
 
 func (g *sharedGraph) overrideCallback(ctx context.Context, token cloudapi.Token, phoneNumberID, callbackURL string, verifyToken cloudapi.Token) error {
-	return g.call(ctx, "OverrideCallback", hashOf(token), func(ctx context.Context) error {
+	return g.call(ctx, writeTimeout, "OverrideCallback", hashOf(token), func(ctx context.Context) error {
 		return g.api.OverrideCallback(ctx, token, phoneNumberID, callbackURL, verifyToken)
 	})
 }
 
 func (g *sharedGraph) clearCallbackOverride(ctx context.Context, token cloudapi.Token, phoneNumberID string) error {
-	return g.call(ctx, "ClearCallbackOverride", hashOf(token), func(ctx context.Context) error {
+	return g.call(ctx, writeTimeout, "ClearCallbackOverride", hashOf(token), func(ctx context.Context) error {
 		return g.api.ClearCallbackOverride(ctx, token, phoneNumberID)
 	})
 }
@@ -141,6 +143,10 @@ func (g *sharedGraph) clearCallbackOverride(ctx context.Context, token cloudapi.
 // share answers from what was fetched within maxAge, or asks, once for all that ask the same at the same time.
 // Failures are not kept.
 func share[T any](ctx context.Context, g *sharedGraph, operation, who, what string, maxAge time.Duration, ask func(context.Context) (T, error)) (T, error) {
+	if err := ctx.Err(); err != nil {
+		var none T
+		return none, err
+	}
 	key := operation + "/" + who + "/" + what
 	if maxAge > 0 {
 		g.mu.Lock()
@@ -153,7 +159,7 @@ func share[T any](ctx context.Context, g *sharedGraph, operation, who, what stri
 	shared, err, _ := g.flights.Do(key, func() (any, error) {
 		var value T
 		// The caller that happens to come first must not end the call for the others.
-		err := g.call(context.WithoutCancel(ctx), operation, who, func(ctx context.Context) (err error) {
+		err := g.call(context.WithoutCancel(ctx), readTimeout, operation, who, func(ctx context.Context) (err error) {
 			value, err = ask(ctx)
 			return err
 		})
@@ -183,11 +189,11 @@ func (g *sharedGraph) keep(key string, value any) {
 }
 
 // call makes one call, unless the app is paused, and counts it.
-func (g *sharedGraph) call(ctx context.Context, operation, who string, do func(context.Context) error) error {
+func (g *sharedGraph) call(ctx context.Context, timeout time.Duration, operation, who string, do func(context.Context) error) error {
 	if wait := g.pause(who); wait > 0 {
 		return &cloudapi.Error{HTTPStatus: http.StatusTooManyRequests, Code: 4, Message: "Application request limit reached", RetryAfter: wait}
 	}
-	ctx, cancel := context.WithTimeout(ctx, graphTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := do(ctx)
 	class := cloudapi.ClassOf(err)

@@ -30,8 +30,11 @@ type probeMemory struct {
 
 // mirrorMemory is the last look at the receiver's own status.
 type mirrorMemory struct {
-	at        time.Time
-	handshake time.Time
+	at time.Time
+	// handshake is the latest handshake that was not the operator's own, and handshakeSeen says that Meta was not asked
+	// since it was noticed.
+	handshake     time.Time
+	handshakeSeen bool
 }
 
 // memories holds the memory of every channel.

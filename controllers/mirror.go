@@ -62,8 +62,9 @@ func (r *Reconciler) mirrorReceiver(ctx context.Context, s *scope) error {
 		s.receiverStatus.LastMessageTime = &metav1.Time{Time: at.UTC().Truncate(time.Second)}
 	}
 	// The operator's own handshakes say nothing about Meta's.
-	if at := status.LastHandshakeTime; at != nil && at.After(s.memory.probe.at.Add(probeWindow)) {
-		last.handshake = *at
+	if at := status.LastHandshakeTime; at != nil && at.After(s.memory.probe.at.Add(probeWindow)) && !at.Equal(last.handshake) {
+		last.handshake, last.handshakeSeen = *at, true
+		s.again = s.handshakeSeen()
 	}
 	return nil
 }

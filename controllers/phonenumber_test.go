@@ -1,7 +1,9 @@
 package controllers_test
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -96,6 +98,28 @@ var _ = Describe("The phone number", func() {
 		Eventually(f.condition(younger, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
 		Expect(f.override()).To(Equal(f.callbackURL(younger)))
 		Expect(f.configuredNumber("zz-second-receiver").ID).To(Equal(f.number.ID))
+	})
+
+	It("serves one of two channels that come at the same time", func() {
+		names := []string{"one", "two", "three", "four"}
+		var channels []*v1alpha1.WhatsAppChannel
+		for _, name := range names {
+			channels = append(channels, f.channel(func(c *v1alpha1.WhatsAppChannel) { c.Name = name }))
+		}
+		created := make(chan error, len(channels))
+		for _, channel := range channels {
+			go func() { created <- api.Create(f.ctx, channel) }()
+		}
+		for range channels {
+			Expect(<-created).To(Succeed())
+		}
+		slices.SortFunc(channels, func(a, b *v1alpha1.WhatsAppChannel) int {
+			return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.UID, b.UID))
+		})
+		Eventually(f.condition(channels[0], v1alpha1.ConditionPhoneNumberReady)).Should(beTrue(v1alpha1.ReasonConnected))
+		for _, loser := range channels[1:] {
+			Eventually(f.condition(loser, v1alpha1.ConditionPhoneNumberReady)).Should(beFalse(v1alpha1.ReasonNumberTaken))
+		}
 	})
 
 	It("is refreshed when the admin asks for it, once for each request", func() {

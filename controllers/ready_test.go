@@ -92,6 +92,12 @@ var _ = Describe("A channel", func() {
 		Expect(f.versions(channel)).To(Equal(versions))
 	})
 
+	It("never lists Secrets, but for the metadata of those with the label", func() {
+		f.createReady()
+		Expect(requests.listsOfSecrets()).NotTo(BeEmpty())
+		Expect(requests.listsOfSecrets()).To(HaveEach(secretList{selector: "whatsapp-operator.io/use=channel", metadataOnly: true}))
+	})
+
 	It("repairs what somebody changed or deleted", func() {
 		channel := f.createReady()
 		service := &corev1.Service{}

@@ -121,8 +121,9 @@ func (s *scope) reachableNow() bool {
 // handshakeSeen reports whether the receiver saw a handshake since Meta was last asked, while a person has to paste the
 // callback URL: it shows that it was pasted.
 func (s *scope) handshakeSeen() bool {
-	graph, seen := s.channel.Status.Graph, s.memory.mirror.handshake
-	return s.awaitsPaste() && graph != nil && graph.LastRefreshTime != nil && seen.After(graph.LastRefreshTime.Time)
+	graph, mirror := s.channel.Status.Graph, s.memory.mirror
+	return s.awaitsPaste() && mirror.handshakeSeen && graph != nil && graph.LastRefreshTime != nil &&
+		mirror.handshake.After(graph.LastRefreshTime.Time)
 }
 
 // fingerprint identifies what Meta is asked about: a change of it makes what status says of Meta outdated.

@@ -2,12 +2,14 @@ package controllers_test
 
 import (
 	"net/http"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
 
 var _ = Describe("The registration", func() {
@@ -37,6 +39,21 @@ var _ = Describe("The registration", func() {
 		Eventually(f.condition(channel, v1alpha1.ConditionWebhookRegistered)).Should(beFalse(v1alpha1.ReasonAccountNotSubscribed, "POST /"+f.account.ID+"/subscribed_apps"))
 		simulator.SubscribeAccount(f.account.ID, f.app.ID)
 		f.request(channel)
+		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
+	})
+
+	It("looks at Meta as soon as the receiver saw that the URL was pasted", func() {
+		channel := start(manual)
+		Eventually(f.condition(channel, v1alpha1.ConditionWebhookRegistered)).Should(beFalse(v1alpha1.ReasonNotRegistered))
+		simulator.SubscribeApp(f.app.ID, f.callbackURL(channel), "messages")
+		simulator.SubscribeAccount(f.account.ID, f.app.ID)
+		clock.Step(40 * time.Second)
+		f.poke(channel)
+		Consistently(f.condition(channel, v1alpha1.ConditionWebhookRegistered), "300ms").Should(beFalse(v1alpha1.ReasonNotRegistered))
+		seen := clock.Now()
+		receiver.say(config.Status{LastHandshakeTime: &seen}, nil)
+		clock.Step(40 * time.Second)
+		f.poke(channel)
 		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
 	})
 

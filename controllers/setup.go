@@ -34,10 +34,11 @@ const (
 	callbackURLIndex = "status.callbackURL"
 	secretIndex      = "spec.secretNames"
 
-	// reconciliationTimeout is longer than all calls to Meta of one reconciliation take where Meta answers slowly, and
-	// shorter than they would take where it does not answer at all.
-	reconciliationTimeout = 3 * time.Minute
-	concurrentReconciles  = 8
+	// outsideTimeout bounds all calls of one reconciliation to the outside, and reconciliationTimeout the whole of it: it
+	// leaves time for the status in any case, because a pause that is not written down is not kept.
+	outsideTimeout        = 2 * time.Minute
+	reconciliationTimeout = 4 * time.Minute
+	concurrentReconciles  = 16
 
 	firstRetry = 750 * time.Millisecond
 	lastRetry  = 15 * time.Minute
@@ -183,7 +184,11 @@ func channelOf(_ context.Context, object client.Object) []reconcile.Request {
 
 // usersOfSecret leads from a Secret to the channels that read it.
 func (r *Reconciler) usersOfSecret(ctx context.Context, object client.Object) []reconcile.Request {
-	return r.channelsBy(ctx, secretIndex, object.GetName(), object, client.InNamespace(object.GetNamespace()))
+	users := r.channelsBy(ctx, secretIndex, object.GetName(), object, client.InNamespace(object.GetNamespace()))
+	if len(users) == 0 {
+		r.secrets.forget(client.ObjectKeyFromObject(object))
+	}
+	return users
 }
 
 // rivals leads from a channel to the others that claim the same number.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -161,19 +162,33 @@ func startOperator() *runningOperator {
 	})}
 }
 
-// requestCounter counts requests to the API server, but for watches and Events.
+// requestCounter remembers what the operator asks of the API server.
 type requestCounter struct {
-	mu   sync.Mutex
+	mu sync.Mutex
+	// seen are all requests but watches.
 	seen []string
+	// secretLists are the lists and watches of Secrets.
+	secretLists []secretList
+}
+
+type secretList struct {
+	selector     string
+	metadataOnly bool
 }
 
 func (c *requestCounter) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		c.mu.Lock()
 		if r.URL.Query().Get("watch") == "" {
-			c.mu.Lock()
 			c.seen = append(c.seen, r.Method+" "+r.URL.Path)
-			c.mu.Unlock()
 		}
+		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/secrets") {
+			c.secretLists = append(c.secretLists, secretList{
+				selector:     r.URL.Query().Get("labelSelector"),
+				metadataOnly: strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadata"),
+			})
+		}
+		c.mu.Unlock()
 		return next.RoundTrip(r)
 	})
 }
@@ -182,6 +197,12 @@ func (c *requestCounter) snapshot() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]string(nil), c.seen...)
+}
+
+func (c *requestCounter) listsOfSecrets() []secretList {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]secretList(nil), c.secretLists...)
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

@@ -85,6 +85,8 @@ type phase struct {
 // localPhases run on what is known, and ask nobody outside the cluster.
 func (r *Reconciler) localPhases() []phase {
 	return []phase{
+		{"claim", r.claim},
+		{"credential Secrets", r.credentialSecrets},
 		{"callback URL", r.resolveCallbackURL},
 		{"verify token", r.verifyTokenSecret},
 		{"private API", r.apiTokens},
@@ -157,22 +159,26 @@ func (r *Reconciler) newScope(ctx context.Context, request ctrl.Request) (*scope
 // runPhases runs all phases; each looks for itself whether what it depends on is there. The errors of all are returned.
 func (r *Reconciler) runPhases(ctx context.Context, s *scope) []error {
 	var failures []error
-	run := func(phases ...phase) {
+	run := func(ctx context.Context, phases ...phase) {
 		for _, p := range phases {
 			if err := p.run(ctx, s); err != nil {
 				failures = append(failures, fmt.Errorf("%s: %w", p.name, err))
 			}
 		}
 	}
-	run(phase{"claim", r.claim}, phase{"credential Secrets", r.credentialSecrets})
-	run(r.localPhases()...)
-	run(r.outsidePhases()...)
+	run(ctx, r.localPhases()...)
+	outside, cancel := context.WithTimeout(ctx, outsideTimeout)
+	defer cancel()
+	run(outside, r.outsidePhases()...)
 	return failures
 }
 
 // decideRefresh decides whether Meta is asked this time.
 func (r *Reconciler) decideRefresh(_ context.Context, s *scope) error {
 	s.refresh = r.planRefresh(s)
+	if s.refresh.due {
+		s.memory.mirror.handshakeSeen = false
+	}
 	return nil
 }
 

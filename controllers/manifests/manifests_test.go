@@ -1,0 +1,181 @@
+package manifests
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	podsecurity "k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+	"sigs.k8s.io/yaml"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func channel(change ...func(*v1alpha1.WhatsAppChannel)) *v1alpha1.WhatsAppChannel {
+	c := &v1alpha1.WhatsAppChannel{
+		ObjectMeta: metav1.ObjectMeta{Name: "support", Namespace: "helpdesk", UID: "7c5b1e1e-7f5e-4c55-b1f4-0d6d2f7f3a11"},
+		Spec: v1alpha1.WhatsAppChannelSpec{
+			BusinessAccountID:    "102290129340398",
+			AccessTokenSecretRef: v1alpha1.SecretKeyReference{Name: "whatsapp-support", Key: "token"},
+			AppSecretSecretRef:   v1alpha1.SecretKeyReference{Name: "whatsapp-app", Key: "secret"},
+			TargetGroup:          "2nd Level",
+		},
+	}
+	for _, f := range change {
+		f(c)
+	}
+	return c
+}
+
+// everything sets every field that has an effect on what is built.
+func everything(c *v1alpha1.WhatsAppChannel) {
+	size := resource.MustParse("5Gi")
+	c.Spec.Messages.Welcome = &v1alpha1.MessageText{Text: "Thanks for writing."}
+	c.Spec.Callback.Exposure.Service = &v1alpha1.ServiceExposure{
+		Type: corev1.ServiceTypeLoadBalancer, TLSSecretName: "wa-tls", Annotations: map[string]string{"lb.example.com/scheme": "public"},
+	}
+	c.Spec.Receiver.Storage = v1alpha1.Storage{
+		SQLite:      &v1alpha1.SQLiteStorage{Size: &size, StorageClassName: "fast"},
+		WhenDeleted: v1alpha1.WhenDeletedDelete,
+	}
+	c.Spec.Receiver.Resources = &corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1000m")},
+	}
+}
+
+var pod = Pod{
+	Image:       "registry.example.com/whatsapp-operator:1.2.3",
+	VerifyToken: v1alpha1.SecretKeyReference{Name: "support-verify-token", Key: VerifyTokenKey},
+}
+
+func TestManifests(t *testing.T) {
+	number := &config.PhoneNumber{ID: "106540352242922", Display: "+1 555-0100"}
+	graph := Graph{BaseURL: "https://graph.example.com", Version: "v25.0"}
+	richPod := pod
+	richPod.CA, richPod.Environment = true, map[string]string{"NO_PROXY": ".svc", "HTTPS_PROXY": "http://proxy.example.com:3128"}
+	richGraph := graph
+	richGraph.CA = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
+	plain, rich := channel(), channel(everything)
+	plainConfig, err := ConfigMap(plain, nil, graph)
+	if err != nil {
+		t.Fatal(err)
+	}
+	richConfig, err := ConfigMap(rich, number, richGraph)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, built := range map[string][]any{
+		"plain": {
+			plainConfig, ServiceAccount(plain), PersistentVolumeClaim(plain, "", nil), Deployment(plain, pod), Service(plain),
+			VerifyTokenMetadata(plain, ""), APITokensMetadata(plain),
+		},
+		"everything": {
+			richConfig, ServiceAccount(rich), PersistentVolumeClaim(rich, number.ID, nil), Deployment(rich, richPod), Service(rich),
+			CallbackService(rich), VerifyTokenMetadata(rich, number.ID), APITokensMetadata(rich),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var documents []string
+			for _, object := range built {
+				document, err := yaml.Marshal(object)
+				if err != nil {
+					t.Fatal(err)
+				}
+				documents = append(documents, string(document))
+			}
+			golden(t, filepath.Join("testdata", name+".yaml"), strings.Join(documents, "---\n"))
+		})
+	}
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s is not what is built; if that is meant, run the test with -update (-want +got):\n%s", file, diff)
+	}
+}
+
+func TestPodsAreRestricted(t *testing.T) {
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]*v1alpha1.WhatsAppChannel{"plain": channel(), "everything": channel(everything)} {
+		t.Run(name, func(t *testing.T) {
+			encoded, err := json.Marshal(Deployment(c, pod).Spec.Template)
+			if err != nil {
+				t.Fatal(err)
+			}
+			template := &corev1.PodTemplateSpec{}
+			if err := json.Unmarshal(encoded, template); err != nil {
+				t.Fatal(err)
+			}
+			results := evaluator.EvaluatePod(podsecurity.LevelVersion{Level: podsecurity.LevelRestricted, Version: podsecurity.LatestVersion()},
+				&template.ObjectMeta, &template.Spec)
+			if len(results) == 0 {
+				t.Fatal("nothing was evaluated")
+			}
+			for _, result := range results {
+				if !result.Allowed {
+					t.Errorf("%s: %s", result.ForbiddenReason, result.ForbiddenDetail)
+				}
+			}
+		})
+	}
+}
+
+func TestVolumesNeverShrinkOrChangeClass(t *testing.T) {
+	class := "standard"
+	existing := &corev1.PersistentVolumeClaim{Spec: corev1.PersistentVolumeClaimSpec{
+		StorageClassName: &class,
+		Resources:        corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("20Gi")}},
+	}}
+	spec := PersistentVolumeClaim(channel(everything), "", existing).Spec
+	if size := (*spec.Resources.Requests)[corev1.ResourceStorage]; size.String() != "20Gi" {
+		t.Errorf("a volume of 20Gi is to have %s", size.String())
+	}
+	if *spec.StorageClassName != class {
+		t.Errorf("a volume of the class %s is to have %s", class, *spec.StorageClassName)
+	}
+	if spec := PersistentVolumeClaim(channel(), "", existing).Spec; spec.StorageClassName != nil {
+		t.Errorf("the class %s is claimed, which nobody declared", *spec.StorageClassName)
+	}
+}
+
+func TestTemplateDoesNotDependOnConfiguration(t *testing.T) {
+	encode := func(c *v1alpha1.WhatsAppChannel) string {
+		encoded, err := json.Marshal(Deployment(c, pod))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(encoded)
+	}
+	other := channel(func(c *v1alpha1.WhatsAppChannel) {
+		c.Spec.TargetGroup = "Sales"
+		c.Spec.PhoneNumber = "+1 555-0100"
+		c.Spec.Messages.Welcome = &v1alpha1.MessageText{Text: "Welcome!"}
+	})
+	if diff := cmp.Diff(encode(channel()), encode(other)); diff != "" {
+		t.Errorf("a change that the receiver reads by itself restarts it:\n%s", diff)
+	}
+}
