@@ -7,6 +7,7 @@ SHELL := /bin/bash
 MODULE  := github.com/whatsapp-operator/whatsapp-operator
 BIN     := $(CURDIR)/bin
 DIST    := $(CURDIR)/dist
+CONTRACT := $(CURDIR)/.cache/contract
 KUBECTL ?= kubectl
 DOCKER  ?= docker
 
@@ -22,6 +23,8 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X $
 
 # Real webhooks and Graph answers that some tests read; those tests say so when they skip.
 export WHATSAPP_FIXTURES := $(abspath $(or $(WHATSAPP_FIXTURES),../shared/fixtures))
+# Slices of Meta's OpenAPI document, which only `make contract` reads.
+export WHATSAPP_OPENAPI := $(abspath $(or $(WHATSAPP_OPENAPI),../shared/openapi))
 
 # Where TEST names packages, only those are tested; TESTFLAGS goes to go test.
 TEST      ?= ./...
@@ -35,7 +38,7 @@ help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: image ## Show the whole path in a cluster of its own: a channel, a customer's message, a ticket, a reply
+demo: ## Show the whole path in a cluster of its own: a channel, a customer's message, a ticket, a reply
 	go run ./hack/demo up
 
 .PHONY: demo-down
@@ -59,8 +62,8 @@ fmt: $(BIN)/golangci-lint ## Format the code
 	$(BIN)/golangci-lint fmt ./...
 
 .PHONY: vet
-vet: ## Run go vet, the tests of the cluster included
-	go vet -tags e2e ./...
+vet: ## Run go vet, the tests with build tags included
+	go vet -tags e2e,contract ./...
 
 .PHONY: build
 build: ## Build the programs into bin/
@@ -87,6 +90,10 @@ test: ## Run unit tests and the tests against a real API server, with the race d
 .PHONY: e2e
 e2e: ## Test the product in a real cluster made from this tree (KEEP=1 keeps the cluster)
 	hack/e2e
+
+.PHONY: contract
+contract: $(CONTRACT)/node_modules/.package-lock.json ## Compare with independent implementations (needs Node.js with npm)
+	go test -tags contract -count 1 -timeout 10m -v $(TESTFLAGS) ./test/contract/...
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME (30s)
@@ -150,6 +157,13 @@ pack = $(BIN)/image -name $(1) -output $(DIST)/$(2).tar -arch $(GOARCH) -entrypo
 	-label "org.opencontainers.image.licenses=Apache-2.0" \
 	-label "org.opencontainers.image.version=$(VERSION)" \
 	-label "org.opencontainers.image.revision=$(REVISION)"
+
+# What test/contract compares with, installed where no Go tool looks.
+$(CONTRACT)/node_modules/.package-lock.json: test/contract/package.json test/contract/package-lock.json test/contract/.npmrc
+	@mkdir -p $(CONTRACT)
+	cp $^ $(CONTRACT)/
+	cd $(CONTRACT) && npm ci
+	@touch $@
 
 # The tools, built from the versions that hack/tools pins.
 tool = cd $(1) && CGO_ENABLED=0 go build -o $(BIN)/ $(2)
