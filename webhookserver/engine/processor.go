@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -51,19 +52,37 @@ func (p *Processor) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case errors.Is(err, store.ErrUnavailable):
+			p.Log.Error("the database cannot be used; trying again", "error", err)
 		case err != nil:
 			return fmt.Errorf("process webhooks: %w", err)
 		case more:
 			continue
 		}
-		select {
-		case <-p.wake:
-		case <-p.Store.Failed():
+		if !p.wait(ctx) {
 			return p.Store.Err()
-		case <-ctx.Done():
-			return nil
 		}
 	}
+}
+
+// wait waits until there may be something to do, and reports whether to go on. Where other processes have the store
+// open too, one of them may have ended before it processed what it had stored.
+func (p *Processor) wait(ctx context.Context) bool {
+	var due <-chan time.Time
+	if poll := p.Store.Poll(); poll > 0 {
+		timer := p.Clock.NewTimer(poll)
+		defer timer.Stop()
+		due = timer.C()
+	}
+	select {
+	case <-p.wake:
+	case <-due:
+	case <-p.Store.Failed():
+		return false
+	case <-ctx.Done():
+		return false
+	}
+	return true
 }
 
 // parsed is a webhook as it was understood.
@@ -99,7 +118,7 @@ func (p *Processor) Process(ctx context.Context) (more bool, err error) {
 		}
 		return nil
 	})
-	if err != nil && ctx.Err() == nil && p.Store.Err() == nil {
+	if err != nil && p.blames(ctx, err) {
 		err = p.oneByOne(ctx, list, channel)
 	}
 	p.Processed()
@@ -114,7 +133,7 @@ func (p *Processor) oneByOne(ctx context.Context, list []parsed, channel config.
 		if err == nil {
 			continue
 		}
-		if ctx.Err() != nil || p.Store.Err() != nil {
+		if !p.blames(ctx, err) {
 			return err
 		}
 		p.Log.Error("a webhook could not be processed and is in quarantine; please report this", "error", err)
@@ -130,6 +149,11 @@ func (p *Processor) oneByOne(ctx context.Context, list []parsed, channel config.
 		}
 	}
 	return nil
+}
+
+// blames tells whether an error is the webhook's own, and not that of the store.
+func (p *Processor) blames(ctx context.Context, err error) bool {
+	return ctx.Err() == nil && p.Store.Err() == nil && !errors.Is(err, store.ErrUnavailable)
 }
 
 func parse(row store.InboxRow) (p parsed) {

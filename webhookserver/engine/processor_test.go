@@ -253,7 +253,8 @@ func (b *bench) sendReply(id string) (e store.Effect) {
 		if e, _, err = tx.EffectByKey(id + "/send/1"); err != nil {
 			return err
 		}
-		return tx.BeginCall(e.ID, start)
+		e, err = tx.BeginCall(e, start, start.Add(time.Minute))
+		return err
 	}); err != nil {
 		b.t.Fatal(err)
 	}

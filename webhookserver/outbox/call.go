@@ -52,11 +52,10 @@ func (o *Outbox) done(tx *store.Tx, e store.Effect, remoteID string) error {
 // failed notes that a call failed, and decides how it goes on.
 func (o *Outbox) failed(tx *store.Tx, e store.Effect, v Verdict) error {
 	now := o.Clock.Now()
-	e.Attempts++
 	pause := max(o.backoff(e.Attempts), v.After)
 	switch v.Means {
 	case Stop, StopUntilChanged:
-		return tx.Postpone(e.ID, now, v.Reason, false)
+		return tx.Postpone(e, now, v.Reason, false)
 	case Refused:
 		return finish(tx, e, store.EffectGivenUp, conversation.Refused, v.Reason, now)
 	case Dead:
@@ -65,12 +64,12 @@ func (o *Outbox) failed(tx *store.Tx, e store.Effect, v Verdict) error {
 		if e.SendText != nil {
 			pause = statusWait
 		}
-		return tx.Doubt(e.ID, now.Add(pause), v.Reason)
+		return tx.Doubt(e, now.Add(pause), v.Reason)
 	default:
 		if e.SendText == nil && now.Sub(e.CreatedAt) > giveUpAfter {
 			return finish(tx, e, store.EffectDead, conversation.Refused, v.Reason, now)
 		}
-		return tx.Postpone(e.ID, now.Add(pause), v.Reason, true)
+		return tx.Postpone(e, now.Add(pause), v.Reason, true)
 	}
 }
 
@@ -86,16 +85,16 @@ func (o *Outbox) look(ctx context.Context, j job) error {
 		case e.SendText == nil && now.Sub(e.CreatedAt) > giveUpAfter:
 			return finish(tx, e, store.EffectDead, conversation.Unknown, "the helpdesk did not do this in seven days", now)
 		case err != nil:
-			return tx.HoldEffect(e.ID, now.Add(o.backoff(e.Attempts)))
+			return tx.HoldEffect(e, now.Add(o.backoff(e.Attempts)))
 		case e.SendText == nil:
 			// The destination would know, so it was not carried out.
-			return tx.RepeatEffect(e.ID, now)
+			return tx.RepeatEffect(e, now)
 		case e.SendText.Purpose.Courtesy():
 			return finish(tx, e, store.EffectGivenUp, conversation.Unknown, maybeSent, now)
 		case e.Repeated:
 			return finish(tx, e, store.EffectDead, conversation.Unknown, maybeSent, now)
 		}
-		if err := tx.RepeatEffect(e.ID, now); err != nil {
+		if err := tx.RepeatEffect(e, now); err != nil {
 			return err
 		}
 		return engine.Apply(tx, e.Conversation, conversation.SendFinished{

@@ -25,8 +25,11 @@ const (
 	callTimeout = 20 * time.Second
 	// statusWait is how long a message in doubt is left alone, because its status may still come.
 	statusWait = 120 * time.Second
-	// lookLease is how long an effect in doubt that is being looked at is left alone.
-	lookLease = time.Minute
+	// lease is how long a process has for a call, or for looking what became of one, before another may take the
+	// effect over. It is longer than a call by what the clocks of two machines may differ.
+	lease = time.Minute
+	// unavailableRetry is how long a database that cannot be used is left alone.
+	unavailableRetry = time.Second
 	// firstBackoff and maxBackoff bound the pauses between attempts.
 	firstBackoff = time.Second
 	maxBackoff   = 15 * time.Minute
@@ -106,18 +109,13 @@ func (o *Outbox) StoppedReason(d conversation.Destination) string {
 // Run makes calls until the context ends or the store fails, and then waits for the calls that were begun.
 func (o *Outbox) Run(ctx context.Context) error {
 	defer o.running.Wait()
-	if err := o.Store.Update(ctx, func(tx *store.Tx) error {
-		interrupted, err := tx.DoubtInFlight(o.Clock.Now(), statusWait)
-		if interrupted > 0 {
-			o.Log.Info("calls were interrupted; looking what became of them", "calls", interrupted)
-		}
-		return err
-	}); err != nil {
-		return ended(ctx, err)
-	}
 	for {
 		next, err := o.dispatch(ctx)
-		if err != nil {
+		switch {
+		case errors.Is(err, store.ErrUnavailable) && ctx.Err() == nil:
+			o.Log.Error("the database cannot be used; trying again", "error", err)
+			next = o.Clock.Now().Add(unavailableRetry)
+		case err != nil:
 			return ended(ctx, err)
 		}
 		if !o.wait(ctx, next) {
@@ -135,8 +133,11 @@ func ended(ctx context.Context, err error) error {
 }
 
 // wait waits until there may be something to do, and reports whether to go on. A zero next means that only a wake-up
-// brings something.
+// brings something, or another process that has the store open.
 func (o *Outbox) wait(ctx context.Context, next time.Time) bool {
+	if poll := o.Store.Poll(); poll > 0 {
+		next = earliest(next, o.Clock.Now().Add(poll))
+	}
 	var due <-chan time.Time
 	if !next.IsZero() {
 		timer := o.Clock.NewTimer(next.Sub(o.Clock.Now()))
@@ -172,9 +173,15 @@ func (o *Outbox) dispatch(ctx context.Context) (next time.Time, err error) {
 	if next, err = o.nextDue(ctx, destinations); err != nil || next.IsZero() || next.After(o.Clock.Now()) {
 		return earliest(next, resume), err
 	}
-	var jobs []job
-	if err := o.Store.Update(ctx, func(tx *store.Tx) error {
+	var (
+		jobs        []job
+		interrupted int64
+	)
+	if err := o.Store.Update(ctx, func(tx *store.Tx) (err error) {
 		jobs = jobs[:0]
+		if interrupted, err = tx.DoubtInFlight(o.Clock.Now(), statusWait); err != nil {
+			return err
+		}
 		for d, limit := range room {
 			taken, err := o.take(tx, d, limit)
 			if err != nil {
@@ -185,6 +192,9 @@ func (o *Outbox) dispatch(ctx context.Context) (next time.Time, err error) {
 		return nil
 	}); err != nil {
 		return time.Time{}, err
+	}
+	if interrupted > 0 {
+		o.Log.Info("calls were interrupted; looking what became of them", "calls", interrupted)
 	}
 	for _, j := range jobs {
 		o.start(ctx, j)
@@ -257,12 +267,12 @@ func (o *Outbox) take(tx *store.Tx, d conversation.Destination, limit int) ([]jo
 		switch {
 		case err != nil:
 		case e.State == store.EffectInDoubt:
-			err = tx.HoldEffect(e.ID, now.Add(lookLease))
+			e, err = tx.BeginLook(e, now.Add(lease))
 			jobs = append(jobs, job{effect: e, state: state})
 		case e.SendText != nil && !state.MaySend(now):
 			err = finish(tx, e, store.EffectGivenUp, conversation.Refused, conversation.WindowClosed(state.WindowEnds()), now)
 		default:
-			err = tx.BeginCall(e.ID, now)
+			e, err = tx.BeginCall(e, now, now.Add(lease))
 			jobs = append(jobs, job{effect: e, state: state})
 		}
 		if err != nil {

@@ -373,7 +373,8 @@ func TestDoubtAboutAHelpdeskEndsWithAMarker(t *testing.T) {
 					return err
 				}
 				e, _, err := tx.EffectByKey("ticket")
-				return errors.Join(err, tx.BeginCall(e.ID, start)) // And then the process dies.
+				_, callErr := tx.BeginCall(e, start, start)
+				return errors.Join(err, callErr) // And then the process dies.
 			})
 			b.run()
 			b.becomes("ticket", store.EffectDone)

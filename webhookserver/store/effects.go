@@ -42,8 +42,10 @@ type Effect struct {
 	// Repeated tells that a call was made again without knowing what became of the one before.
 	Repeated  bool
 	CreatedAt time.Time
-	// NextAt is when to look at it again.
+	// NextAt is when to look at it again. In flight, it is when the lease of the process that makes the call ends.
 	NextAt time.Time
+	// Claim counts the times that a process took the effect. Only the latest may note how it went.
+	Claim int64
 	// CalledAt is when the latest call was begun.
 	CalledAt time.Time
 	// RemoteID is what the destination calls the result: a wamid, a ticket's ID.
@@ -52,22 +54,23 @@ type Effect struct {
 	Error string
 }
 
-const effectColumns = `id, conversation, key, body, state, attempts, repeated, created_at, next_at, called_at, remote_id, error`
+const effectColumns = `id, conversation, key, body, state, attempts, repeated, created_at, next_at, called_at, remote_id, error, claim`
 
 func scanEffect(scan func(...any) error) (Effect, error) {
 	var (
 		e                     Effect
 		key                   string
 		body                  []byte
+		repeated              int
 		created, next, called int64
 	)
-	if err := scan(&e.ID, &e.Conversation, &key, &body, &e.State, &e.Attempts, &e.Repeated, &created, &next, &called, &e.RemoteID, &e.Error); err != nil {
+	if err := scan(&e.ID, &e.Conversation, &key, &body, &e.State, &e.Attempts, &repeated, &created, &next, &called, &e.RemoteID, &e.Error, &e.Claim); err != nil {
 		return e, err
 	}
 	if err := json.Unmarshal(body, &e.Effect); err != nil {
 		return e, fmt.Errorf("read an effect: %w", err)
 	}
-	e.Key = key
+	e.Key, e.Repeated = key, repeated != 0
 	e.CreatedAt, e.NextAt, e.CalledAt = fromMillis(created), fromMillis(next), fromMillis(called)
 	return e, nil
 }
@@ -131,17 +134,18 @@ func (tx *Tx) DueEffects(now time.Time, limit int, destinations ...conversation.
 	if len(destinations) == 0 {
 		return nil, nil
 	}
-	where, args := dueWhere(destinations)
-	return rows(tx, scanEffect, `SELECT `+effectColumns+` FROM effect WHERE `+where+` AND next_at <= ? ORDER BY next_at, id LIMIT ?`,
+	where, args := unfinished(destinations)
+	return rows(tx, scanEffect, `SELECT `+effectColumns+` FROM effect WHERE `+where+` AND state <> 2 AND next_at <= ? ORDER BY next_at, id LIMIT ?`,
 		append(args, millis(now), limit)...)
 }
 
-// NextDue returns when the next effect of the destinations becomes due; zero if none will.
+// NextDue returns when the next effect of the destinations becomes due, or loses the process that makes its call; zero
+// if none will.
 func (tx *Tx) NextDue(destinations ...conversation.Destination) (time.Time, error) {
 	if len(destinations) == 0 {
 		return time.Time{}, nil
 	}
-	where, args := dueWhere(destinations)
+	where, args := unfinished(destinations)
 	var at *int64
 	if _, err := tx.row(`SELECT min(next_at) FROM effect WHERE `+where, args, &at); err != nil || at == nil {
 		return time.Time{}, err
@@ -149,51 +153,74 @@ func (tx *Tx) NextDue(destinations ...conversation.Destination) (time.Time, erro
 	return time.UnixMilli(*at).UTC(), nil
 }
 
-func dueWhere(destinations []conversation.Destination) (string, []any) {
+// unfinished is the condition of what is not finished and not blocked. The set of states is written as the index has it.
+func unfinished(destinations []conversation.Destination) (string, []any) {
 	args := make([]any, len(destinations))
 	for i, d := range destinations {
 		args[i] = string(d)
 	}
-	// The set of states is written as the index has it.
-	return `state IN (1, 2, 3) AND state <> 2 AND destination IN (?` + strings.Repeat(", ?", len(args)-1) + `)`, args
+	return `state IN (1, 2, 3) AND destination IN (?` + strings.Repeat(", ?", len(args)-1) + `)`, args
 }
 
-// BeginCall marks an effect as being called. A crash before its end finds it so, and knows that it is in doubt.
-func (tx *Tx) BeginCall(id int64, now time.Time) error {
-	return tx.must(tx.exec(`UPDATE effect SET state = 2, attempts = attempts + 1, called_at = ? WHERE id = ? AND state IN (1, 3)`, millis(now), id))
+// BeginCall claims an effect for a call and returns it as claimed. If the process dies before it notes the call's end,
+// the effect is found in flight when the lease has ended, and known to be in doubt.
+func (tx *Tx) BeginCall(e Effect, now, leaseEnds time.Time) (Effect, error) {
+	e.State, e.Attempts, e.CalledAt, e.NextAt = EffectInFlight, e.Attempts+1, now, leaseEnds
+	return tx.claim(e, `state = 2, attempts = attempts + 1, called_at = ?`, millis(now))
+}
+
+// BeginLook claims an effect in doubt for finding out what became of it, and returns it as claimed. Nobody else looks
+// before the lease has ended.
+func (tx *Tx) BeginLook(e Effect, leaseEnds time.Time) (Effect, error) {
+	e.NextAt = leaseEnds
+	return tx.claim(e, `state = 3`)
+}
+
+func (tx *Tx) claim(e Effect, set string, args ...any) (Effect, error) {
+	err := tx.must(tx.exec(`UPDATE effect SET `+set+`, next_at = ?, claim = claim + 1 WHERE id = ? AND claim = ? AND state IN (1, 3)`,
+		append(args, millis(e.NextAt), e.ID, e.Claim)...))
+	e.Claim++
+	return e, err
+}
+
+// endLeases ends the leases of all calls, because those who made them are known to be gone.
+func (tx *Tx) endLeases() error {
+	_, err := tx.exec(`UPDATE effect SET next_at = 0 WHERE state = 2`)
+	return err
 }
 
 // HoldEffect keeps an effect in doubt from being looked at until a time.
-func (tx *Tx) HoldEffect(id int64, until time.Time) error {
-	return tx.must(tx.exec(`UPDATE effect SET next_at = ? WHERE id = ? AND state = 3`, millis(until), id))
+func (tx *Tx) HoldEffect(e Effect, until time.Time) error {
+	return tx.must(tx.exec(`UPDATE effect SET next_at = ? WHERE id = ? AND claim = ? AND state = 3`, millis(until), e.ID, e.Claim))
 }
 
 // Postpone makes an effect ready again at a later time. A call that was no attempt, such as one refused for a dead
 // token, is not counted.
-func (tx *Tx) Postpone(id int64, until time.Time, why string, counts bool) error {
+func (tx *Tx) Postpone(e Effect, until time.Time, why string, counts bool) error {
 	uncount := 1
 	if counts {
 		uncount = 0
 	}
-	return tx.must(tx.exec(`UPDATE effect SET state = 1, next_at = ?, error = ?, attempts = attempts - ? WHERE id = ? AND state IN (2, 3)`,
-		millis(until), why, uncount, id))
+	return tx.must(tx.exec(`UPDATE effect SET state = 1, next_at = ?, error = ?, attempts = attempts - ? WHERE id = ? AND claim = ? AND state IN (2, 3)`,
+		millis(until), why, uncount, e.ID, e.Claim))
 }
 
 // Doubt marks an effect of which it is not known whether it was carried out, to be looked at at a time.
-func (tx *Tx) Doubt(id int64, lookAt time.Time, why string) error {
-	return tx.must(tx.exec(`UPDATE effect SET state = 3, next_at = ?, error = ? WHERE id = ? AND state IN (2, 3)`, millis(lookAt), why, id))
+func (tx *Tx) Doubt(e Effect, lookAt time.Time, why string) error {
+	return tx.must(tx.exec(`UPDATE effect SET state = 3, next_at = ?, error = ? WHERE id = ? AND claim = ? AND state IN (2, 3)`,
+		millis(lookAt), why, e.ID, e.Claim))
 }
 
 // RepeatEffect makes an effect in doubt ready to be called again, and notes that.
-func (tx *Tx) RepeatEffect(id int64, now time.Time) error {
-	return tx.must(tx.exec(`UPDATE effect SET state = 1, next_at = ?, repeated = 1 WHERE id = ? AND state = 3`, millis(now), id))
+func (tx *Tx) RepeatEffect(e Effect, now time.Time) error {
+	return tx.must(tx.exec(`UPDATE effect SET state = 1, next_at = ?, repeated = 1 WHERE id = ? AND claim = ? AND state = 3`, millis(now), e.ID, e.Claim))
 }
 
 // FinishEffect ends an effect as done, given up or dead, and lets the next of its lane go. It reports whether the
-// effect was not finished before.
+// effect was not finished before, nor claimed by somebody else.
 func (tx *Tx) FinishEffect(e Effect, state EffectState, remoteID, why string, now time.Time) (bool, error) {
 	changed, err := tx.exec(`UPDATE effect SET state = ?, remote_id = CASE WHEN ? = '' THEN remote_id ELSE ? END, error = ?, finished_at = ?
-		WHERE id = ? AND state < 4`, int(state), remoteID, remoteID, why, millis(now), e.ID)
+		WHERE id = ? AND claim = ? AND state < 4`, int(state), remoteID, remoteID, why, millis(now), e.ID, e.Claim)
 	if err != nil || changed == 0 {
 		return false, err
 	}
@@ -201,7 +228,7 @@ func (tx *Tx) FinishEffect(e Effect, state EffectState, remoteID, why string, no
 }
 
 // ConfirmEffect ends an effect as done because there is proof that it was carried out, even if it was given up before,
-// and lets the next of its lane go.
+// and lets the next of its lane go. A proof counts whoever has the effect claimed.
 func (tx *Tx) ConfirmEffect(e Effect, remoteID string, now time.Time) error {
 	changed, err := tx.exec(`UPDATE effect SET state = 4, remote_id = ?, error = '', finished_at = ? WHERE id = ? AND state <> 4`,
 		remoteID, millis(now), e.ID)
@@ -219,11 +246,13 @@ func (tx *Tx) promote(conversationID string, destination conversation.Destinatio
 	return err
 }
 
-// DoubtInFlight puts the effects in doubt that a crash interrupted. Those of the helpdesk are looked at at once; what
-// was sent to customers is looked at after wait, which gives a status the time to come.
+// DoubtInFlight puts the effects in doubt whose call was interrupted, which is known when the lease has ended, and
+// returns how many there were. Those of the helpdesk are looked at at once; what was sent to customers is looked at
+// wait after the call, which gives a status the time to come.
 func (tx *Tx) DoubtInFlight(now time.Time, wait time.Duration) (int64, error) {
-	return tx.exec(`UPDATE effect SET state = 3, error = 'interrupted',
-		next_at = CASE WHEN destination = 'graph' THEN called_at + ? ELSE ? END WHERE state IN (1, 2, 3) AND state = 2`, wait.Milliseconds(), millis(now))
+	return tx.exec(`UPDATE effect SET state = 3, claim = claim + 1, error = 'interrupted',
+		next_at = CASE WHEN destination = 'graph' THEN called_at + ? ELSE ? END WHERE state IN (1, 2, 3) AND state = 2 AND next_at <= ?`,
+		wait.Milliseconds(), millis(now), millis(now))
 }
 
 // DeadLetters returns the effects that were given up and wait for a person, with an ID above after, oldest first.
@@ -251,5 +280,5 @@ func (tx *Tx) must(changed int64, err error) error {
 }
 
 // ErrSettled means that an effect is no longer in the state that a change presumes: something else, such as a status
-// that came in, settled it first.
+// that came in, settled it first, or another process claimed it after the lease had ended.
 var ErrSettled = errors.New("the effect was settled otherwise")

@@ -6,15 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"strconv"
 	"strings"
 )
 
-// Migrations are numbered files below the engine's name. A new one must leave the previous version of the receiver
-// able to work, because a roll-back starts it on the migrated database.
+// Migrations are numbered files in the dialect of SQLite, and translated for other engines; see dialect. A new one
+// must leave the previous version of the receiver able to work, because a roll-back starts it on the migrated
+// database, and replicas of both versions work on it during a roll-out.
 //
-//go:embed migrations
+//go:embed migrations/*.sql
 var migrations embed.FS
 
 // ErrTooNew means that a later version of the receiver changed the database beyond what this one can work with.
@@ -25,20 +25,19 @@ type migration struct {
 	sql     string
 }
 
-func loadMigrations(engine string) ([]migration, error) {
-	dir := path.Join("migrations", engine)
-	entries, err := fs.ReadDir(migrations, dir)
+func loadMigrations() ([]migration, error) {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
 		return nil, err
 	}
-	list := make([]migration, 0, len(entries))
-	for i, entry := range entries {
-		number, _, _ := strings.Cut(entry.Name(), "_")
+	list := make([]migration, 0, len(names))
+	for i, name := range names {
+		number, _, _ := strings.Cut(strings.TrimPrefix(name, "migrations/"), "_")
 		version, err := strconv.Atoi(number)
 		if err != nil || version != i+1 {
-			return nil, fmt.Errorf("migration %s is not number %d", entry.Name(), i+1)
+			return nil, fmt.Errorf("migration %s is not number %d", name, i+1)
 		}
-		sql, err := fs.ReadFile(migrations, path.Join(dir, entry.Name()))
+		sql, err := fs.ReadFile(migrations, name)
 		if err != nil {
 			return nil, err
 		}
@@ -47,13 +46,13 @@ func loadMigrations(engine string) ([]migration, error) {
 	return list, nil
 }
 
-// migrate brings a database up to date. Each migration is a transaction of its own, made with begin.
-func migrate(ctx context.Context, q querier, engine, begin string) error {
-	list, err := loadMigrations(engine)
+// migrate brings a database up to date, in the transaction of q.
+func migrate(ctx context.Context, q querier, d dialect) error {
+	list, err := loadMigrations()
 	if err != nil {
 		return err
 	}
-	if _, err := q.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY)`); err != nil {
+	if _, err := q.exec(ctx, `CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY)`); err != nil {
 		return err
 	}
 	tx := &Tx{ctx: ctx, q: q}
@@ -69,22 +68,19 @@ func migrate(ctx context.Context, q querier, engine, begin string) error {
 		return ErrTooNew
 	}
 	for _, m := range list[min(done, len(list)):] {
-		if err := m.apply(ctx, q, begin); err != nil {
+		if err := m.apply(ctx, q, d); err != nil {
 			return fmt.Errorf("migration %d: %w", m.version, err)
 		}
 	}
 	return nil
 }
 
-func (m migration) apply(ctx context.Context, q querier, begin string) error {
-	if _, err := q.ExecContext(ctx, begin); err != nil {
-		return err
-	}
-	for _, statement := range []string{m.sql, `INSERT INTO migration (version) VALUES (` + strconv.Itoa(m.version) + `)`, `COMMIT`} {
-		if _, err := q.ExecContext(ctx, statement); err != nil {
-			_, rollback := q.ExecContext(ctx, `ROLLBACK`)
-			return errors.Join(err, rollback)
+func (m migration) apply(ctx context.Context, q querier, d dialect) error {
+	for _, statement := range d.statements(m.sql) {
+		if _, err := q.exec(ctx, statement); err != nil {
+			return err
 		}
 	}
-	return nil
+	_, err := q.exec(ctx, `INSERT INTO migration (version) VALUES (?)`, m.version)
+	return err
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -41,12 +42,8 @@ type SQLite struct {
 	conn    *sql.Conn
 	readers *sql.DB
 	writer  *sqliteWriter
-
-	// mu keeps writes from being handed over after the channel was closed.
-	mu       sync.RWMutex
-	closed   bool
-	requests chan *write
-	ended    chan struct{}
+	// committer has one worker, because the file has one writer.
+	committer *committer
 
 	failOnce sync.Once
 	failed   chan struct{}
@@ -69,11 +66,11 @@ func OpenSQLite(ctx context.Context, o SQLiteOptions) (*SQLite, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &SQLite{lock: lock, requests: make(chan *write, maxGroup), ended: make(chan struct{}), failed: make(chan struct{})}
+	s := &SQLite{lock: lock, failed: make(chan struct{})}
 	if err := s.open(ctx, filepath.Join(o.Dir, sqliteFile)); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store: %w", err), s.release())
 	}
-	go s.run()
+	s.committer = newCommitter(1, s.commit)
 	return s, nil
 }
 
@@ -93,10 +90,10 @@ func (s *SQLite) open(ctx context.Context, name string) error {
 	if s.conn, err = s.db.Conn(ctx); err != nil {
 		return err
 	}
-	if err := configure(ctx, s.conn); err != nil {
+	if err := configure(ctx, sqlQuerier{s.conn}); err != nil {
 		return err
 	}
-	if err := migrate(ctx, s.conn, "sqlite", `BEGIN IMMEDIATE`); err != nil {
+	if err := s.migrate(ctx); err != nil {
 		return err
 	}
 	s.writer = &sqliteWriter{conn: s.conn, statements: map[string]*sql.Stmt{}}
@@ -106,6 +103,25 @@ func (s *SQLite) open(ctx context.Context, name string) error {
 	s.readers.SetMaxOpenConns(readers)
 	s.readers.SetMaxIdleConns(readers)
 	return s.readers.PingContext(ctx)
+}
+
+// migrate brings the file up to date, all or nothing.
+func (s *SQLite) migrate(ctx context.Context) error {
+	q := sqlQuerier{s.conn}
+	if _, err := q.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
+		return err
+	}
+	err := migrate(ctx, q, sqliteDialect)
+	if err == nil {
+		// The lock tells that whoever made calls from this file has ended.
+		err = (&Tx{ctx: ctx, q: q}).endLeases()
+	}
+	if err != nil {
+		_, rollback := q.exec(ctx, `ROLLBACK`)
+		return errors.Join(err, rollback)
+	}
+	_, err = q.exec(ctx, `COMMIT`)
+	return err
 }
 
 // pragmas make a commit survive a power cut and keep memory bounded. Each is read back, because SQLite ignores what
@@ -141,12 +157,12 @@ func configure(ctx context.Context, q querier) error {
 
 // Append implements Store.
 func (s *SQLite) Append(ctx context.Context, w Webhook) error {
-	return s.write(ctx, &write{webhook: w})
+	return s.committer.write(ctx, &write{webhook: w})
 }
 
 // Update implements Store.
 func (s *SQLite) Update(ctx context.Context, fn func(*Tx) error) error {
-	return s.write(ctx, &write{fn: fn})
+	return s.committer.write(ctx, &write{fn: fn})
 }
 
 // View implements Store.
@@ -158,7 +174,7 @@ func (s *SQLite) View(ctx context.Context, fn func(*Tx) error) error {
 		}
 		return err
 	}
-	err = fn(&Tx{ctx: ctx, q: tx})
+	err = fn(&Tx{ctx: ctx, q: sqlQuerier{tx}})
 	if fatal(err) {
 		s.fail(err)
 	}
@@ -186,17 +202,17 @@ func (s *SQLite) fail(err error) {
 	})
 }
 
+// Poll implements Store. The lock keeps other processes out.
+func (s *SQLite) Poll() time.Duration { return 0 }
+
+// Durability implements Store. The settings were read back when the file was opened, and nobody else can change them.
+func (s *SQLite) Durability(context.Context) (Durability, error) {
+	return Durability{Durable: true, Reason: "Every webhook is synced to the volume before it is acknowledged."}, s.Err()
+}
+
 // Close implements Store.
 func (s *SQLite) Close() error {
-	s.mu.Lock()
-	already := s.closed
-	if !already {
-		s.closed = true
-		close(s.requests)
-	}
-	s.mu.Unlock()
-	<-s.ended
-	if already {
+	if !s.committer.close() {
 		return nil
 	}
 	return s.release()

@@ -5,83 +5,17 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"sync"
 )
 
-// maxGroup bounds how many writes share a commit.
-const maxGroup = 512
-
-// write is one call of Append, or of Update if fn is set.
-type write struct {
-	webhook Webhook
-	fn      func(*Tx) error
-	err     error
-	done    chan error
-}
-
-var doneChannels = sync.Pool{New: func() any { return make(chan error, 1) }}
-
-// write hands a write over and waits for its commit. Once handed over it is not abandoned: its body belongs to the
-// writer until it has answered.
-func (s *SQLite) write(ctx context.Context, w *write) error {
-	w.done = doneChannels.Get().(chan error)
-	defer doneChannels.Put(w.done)
-	if err := s.handOver(ctx, w); err != nil {
+func (s *SQLite) commit(group []*write) error {
+	if err := s.Err(); err != nil {
 		return err
 	}
-	return <-w.done
-}
-
-func (s *SQLite) handOver(ctx context.Context, w *write) error {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.closed {
-		return ErrClosed
+	if err := s.writer.commit(group); err != nil {
+		s.fail(err)
+		return s.Err()
 	}
-	select {
-	case s.requests <- w:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// run is the only goroutine that writes. It commits whatever has queued up while the previous commit was being
-// synced, so that the slower the disk is, the more writes share a sync.
-func (s *SQLite) run() {
-	defer close(s.ended)
-	group := make([]*write, 0, maxGroup)
-	for w := range s.requests {
-		group = append(group[:0], w)
-		for more := true; more && len(group) < maxGroup; {
-			select {
-			case next, open := <-s.requests:
-				if more = open; open {
-					group = append(group, next)
-				}
-			default:
-				more = false
-			}
-		}
-		s.commit(group)
-		clear(group)
-	}
-}
-
-func (s *SQLite) commit(group []*write) {
-	failure := s.Err()
-	if failure == nil {
-		if err := s.writer.commit(group); err != nil {
-			s.fail(err)
-			failure = s.Err()
-		}
-	}
-	for _, w := range group {
-		if failure != nil {
-			w.err = failure
-		}
-		w.done <- w.err
-	}
+	return nil
 }
 
 // sqliteWriter runs statements on the writing connection, each compiled once.
@@ -94,12 +28,12 @@ type sqliteWriter struct {
 func (w *sqliteWriter) commit(group []*write) error {
 	// A caller that goes away must not interrupt the others in the group.
 	ctx := context.Background()
-	if _, err := w.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
+	if _, err := w.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
 		return err
 	}
 	for _, one := range group {
 		if one.fn == nil {
-			if _, err := w.ExecContext(ctx, insertInbox, millis(one.webhook.ReceivedAt), notNull(one.webhook.Body)); err != nil {
+			if _, err := w.exec(ctx, insertInbox, millis(one.webhook.ReceivedAt), notNull(one.webhook.Body)); err != nil {
 				return err
 			}
 			continue
@@ -108,13 +42,13 @@ func (w *sqliteWriter) commit(group []*write) error {
 			return err
 		}
 	}
-	_, err := w.ExecContext(ctx, `COMMIT`)
+	_, err := w.exec(ctx, `COMMIT`)
 	return err
 }
 
 // update runs one function so that its failure takes back what it wrote and nothing else.
 func (w *sqliteWriter) update(ctx context.Context, one *write) error {
-	if _, err := w.ExecContext(ctx, `SAVEPOINT one`); err != nil {
+	if _, err := w.exec(ctx, `SAVEPOINT one`); err != nil {
 		return err
 	}
 	one.err = one.fn(&Tx{ctx: ctx, q: w})
@@ -122,11 +56,11 @@ func (w *sqliteWriter) update(ctx context.Context, one *write) error {
 		return one.err
 	}
 	if one.err != nil {
-		if _, err := w.ExecContext(ctx, `ROLLBACK TO one`); err != nil {
+		if _, err := w.exec(ctx, `ROLLBACK TO one`); err != nil {
 			return errors.Join(err, one.err)
 		}
 	}
-	_, err := w.ExecContext(ctx, `RELEASE one`)
+	_, err := w.exec(ctx, `RELEASE one`)
 	return err
 }
 
@@ -142,22 +76,43 @@ func (w *sqliteWriter) statement(ctx context.Context, query string) (*sql.Stmt, 
 	return s, nil
 }
 
-// ExecContext implements querier.
-func (w *sqliteWriter) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+func (w *sqliteWriter) exec(ctx context.Context, query string, args ...any) (int64, error) {
 	s, err := w.statement(ctx, query)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	return s.ExecContext(ctx, args...)
+	return affected(s.ExecContext(ctx, args...))
 }
 
-// QueryContext implements querier.
-func (w *sqliteWriter) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+func (w *sqliteWriter) query(ctx context.Context, query string, args ...any) (cursor, error) {
 	s, err := w.statement(ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	return s.QueryContext(ctx, args...)
+}
+
+// sqlQuerier runs statements that are not worth keeping.
+type sqlQuerier struct {
+	db interface {
+		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	}
+}
+
+func (q sqlQuerier) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	return affected(q.db.ExecContext(ctx, query, args...))
+}
+
+func (q sqlQuerier) query(ctx context.Context, query string, args ...any) (cursor, error) {
+	return q.db.QueryContext(ctx, query, args...)
+}
+
+func affected(result sql.Result, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 func (w *sqliteWriter) close() error {

@@ -26,12 +26,27 @@ type Store interface {
 	Failed() <-chan struct{}
 	// Err says why, after Failed was closed.
 	Err() error
+	// Poll is how often to look for what another process has left to do; zero where no other has the store open.
+	Poll() time.Duration
+	// Durability tells whether what was acknowledged survives, as far as the engine's settings go.
+	Durability(ctx context.Context) (Durability, error)
 	// Close finishes the writes that were begun, and closes the store.
 	Close() error
 }
 
 // ErrClosed means that the store was closed.
 var ErrClosed = errors.New("the store is closed")
+
+// ErrUnavailable means that the database cannot be reached at present, or that the connection was lost before it
+// answered. It is then not known whether what was to be written is there. Trying again later may succeed.
+var ErrUnavailable = errors.New("the database is not available")
+
+// Durability is whether what was acknowledged survives a crash, a power cut, and a fail-over where there is one.
+type Durability struct {
+	Durable bool
+	// Reason says in a sentence why, and if it does not, what to do.
+	Reason string
+}
 
 // Webhook is a signed webhook as received.
 type Webhook struct {

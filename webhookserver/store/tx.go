@@ -2,35 +2,40 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
 )
 
-// querier runs SQL. Placeholders are question marks; an engine that writes them otherwise rebinds them.
+// querier runs SQL of the kind that all engines understand. Placeholders are question marks; an engine that writes
+// them otherwise rebinds them.
 type querier interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	// exec returns how many rows were changed.
+	exec(ctx context.Context, query string, args ...any) (int64, error)
+	query(ctx context.Context, query string, args ...any) (cursor, error)
+}
+
+// cursor walks over the rows of a query.
+type cursor interface {
+	Next() bool
+	Scan(into ...any) error
+	Err() error
+	Close() error
 }
 
 // Tx is a transaction. It is valid only inside the function that it was passed to, and not for concurrent use.
 type Tx struct {
-	ctx context.Context //nolint:containedctx // A Tx ends with the call that the context is for.
+	ctx context.Context
 	q   querier
 }
 
 func (tx *Tx) exec(query string, args ...any) (int64, error) {
-	result, err := tx.q.ExecContext(tx.ctx, query, args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	return tx.q.exec(tx.ctx, query, args...)
 }
 
 // row scans the only row of a query, and reports whether there was one.
 func (tx *Tx) row(query string, args []any, into ...any) (bool, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, query, args...)
+	rows, err := tx.q.query(tx.ctx, query, args...)
 	if err != nil {
 		return false, err
 	}
@@ -43,7 +48,7 @@ func (tx *Tx) row(query string, args []any, into ...any) (bool, error) {
 
 // rows scans every row of a query with scan.
 func rows[T any](tx *Tx, scan func(func(...any) error) (T, error), query string, args ...any) ([]T, error) {
-	result, err := tx.q.QueryContext(tx.ctx, query, args...)
+	result, err := tx.q.query(tx.ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +83,7 @@ const (
 )
 
 // ErrForeign means that the store belongs to another channel.
-var ErrForeign = errors.New("the volume holds the data of another channel; mount this channel's own volume, or an empty one")
+var ErrForeign = errors.New("the store holds the data of another channel; give this channel a volume, or a PostgreSQL schema, of its own")
 
 // Claim makes the store that of a business account and phone number, or fails with ErrForeign if it is that of
 // others. The phone number ID may be empty as long as it is not known.

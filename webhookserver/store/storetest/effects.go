@@ -20,6 +20,19 @@ func add(t *testing.T, s store.Store, conv string, effects ...conversation.Effec
 	update(t, s, func(tx *store.Tx) error { return tx.AddEffects(conv, effects, At) })
 }
 
+// lease is how long the suite's calls may take.
+const lease = time.Minute
+
+// begin claims an effect for a call.
+func begin(t *testing.T, tx *store.Tx, key string) store.Effect {
+	t.Helper()
+	e, err := tx.BeginCall(byKeyTx(t, tx, key), At, At.Add(lease))
+	if err != nil {
+		t.Fatalf("BeginCall %q: %v", key, err)
+	}
+	return e
+}
+
 // dueKeys returns the keys of what is due long after At.
 func dueKeys(t *testing.T, s store.Store) []string {
 	t.Helper()
@@ -53,7 +66,8 @@ func finish(t *testing.T, s store.Store, key string, state store.EffectState) {
 	t.Helper()
 	e := byKey(t, s, key)
 	update(t, s, func(tx *store.Tx) error {
-		if err := tx.BeginCall(e.ID, At); err != nil {
+		e, err := tx.BeginCall(e, At, At.Add(lease))
+		if err != nil {
 			return err
 		}
 		fresh, err := tx.FinishEffect(e, state, "", "", At)
@@ -161,19 +175,21 @@ func inFlightIsInDoubt(t *testing.T, opener Opener) {
 	talk(t, s, "c1")
 	add(t, s, "c1", effect("send", conversation.KindSendText), effect("ticket", conversation.KindOpenTicket), effect("article", conversation.KindAddArticle))
 	update(t, s, func(tx *store.Tx) error {
-		return errors.Join(tx.BeginCall(byKeyTx(t, tx, "send").ID, At), tx.BeginCall(byKeyTx(t, tx, "ticket").ID, At))
+		begin(t, tx, "send")
+		begin(t, tx, "ticket")
+		return nil
 	})
 	closeStore(t, s)
 	s = open(t, opener)
 	expectDue(t, s)
 	update(t, s, func(tx *store.Tx) error {
-		n, err := tx.DoubtInFlight(At.Add(time.Second), 2*time.Minute)
+		n, err := tx.DoubtInFlight(At.Add(lease), 2*time.Minute)
 		if n != 2 {
 			t.Errorf("%d effects were in flight, want 2", n)
 		}
 		return err
 	})
-	for key, at := range map[string]time.Time{"send": At.Add(2 * time.Minute), "ticket": At.Add(time.Second)} {
+	for key, at := range map[string]time.Time{"send": At.Add(2 * time.Minute), "ticket": At.Add(lease)} {
 		if e := byKey(t, s, key); e.State != store.EffectInDoubt || !e.NextAt.Equal(at) {
 			t.Errorf("%s: state %d, looked at %v; want in doubt, looked at %v", key, e.State, e.NextAt, at)
 		}
@@ -181,7 +197,7 @@ func inFlightIsInDoubt(t *testing.T, opener Opener) {
 	if e := byKey(t, s, "article"); e.State != store.EffectBlocked {
 		t.Errorf("the article went past a ticket in doubt: state %d", e.State)
 	}
-	update(t, s, func(tx *store.Tx) error { return tx.RepeatEffect(byKeyTx(t, tx, "send").ID, At) })
+	update(t, s, func(tx *store.Tx) error { return tx.RepeatEffect(byKeyTx(t, tx, "send"), At) })
 	if e := byKey(t, s, "send"); !e.Repeated || e.State != store.EffectReady {
 		t.Errorf("the repeated effect: %+v", e)
 	}
@@ -197,11 +213,12 @@ func settled(t *testing.T, opener Opener) {
 		return err
 	})
 	for name, change := range map[string]func(*store.Tx) error{
-		"BeginCall":    func(tx *store.Tx) error { return tx.BeginCall(e.ID, At) },
-		"Postpone":     func(tx *store.Tx) error { return tx.Postpone(e.ID, At, "", true) },
-		"Doubt":        func(tx *store.Tx) error { return tx.Doubt(e.ID, At, "") },
-		"RepeatEffect": func(tx *store.Tx) error { return tx.RepeatEffect(e.ID, At) },
-		"HoldEffect":   func(tx *store.Tx) error { return tx.HoldEffect(e.ID, At) },
+		"BeginCall":    func(tx *store.Tx) error { _, err := tx.BeginCall(e, At, At); return err },
+		"BeginLook":    func(tx *store.Tx) error { _, err := tx.BeginLook(e, At); return err },
+		"Postpone":     func(tx *store.Tx) error { return tx.Postpone(e, At, "", true) },
+		"Doubt":        func(tx *store.Tx) error { return tx.Doubt(e, At, "") },
+		"RepeatEffect": func(tx *store.Tx) error { return tx.RepeatEffect(e, At) },
+		"HoldEffect":   func(tx *store.Tx) error { return tx.HoldEffect(e, At) },
 	} {
 		if err := s.Update(t.Context(), change); !errors.Is(err, store.ErrSettled) {
 			t.Errorf("%s of an effect that is done: %v", name, err)
@@ -228,8 +245,7 @@ func due(t *testing.T, opener Opener) {
 	talk(t, s, "c1")
 	add(t, s, "c1", effect("send", conversation.KindSendText), effect("ticket", conversation.KindOpenTicket))
 	update(t, s, func(tx *store.Tx) error {
-		send := byKeyTx(t, tx, "send")
-		return errors.Join(tx.BeginCall(send.ID, At), tx.Postpone(send.ID, At.Add(time.Minute), "busy", true))
+		return tx.Postpone(begin(t, tx, "send"), At.Add(time.Minute), "busy", true)
 	})
 	view(t, s, func(tx *store.Tx) error {
 		early, err := tx.DueEffects(At.Add(time.Minute-time.Millisecond), 10, conversation.Graph)
@@ -261,8 +277,7 @@ func uncounted(t *testing.T, opener Opener) {
 	talk(t, s, "c1")
 	add(t, s, "c1", effect("send", conversation.KindSendText))
 	update(t, s, func(tx *store.Tx) error {
-		send := byKeyTx(t, tx, "send")
-		return errors.Join(tx.BeginCall(send.ID, At), tx.Postpone(send.ID, At, "the token is dead", false))
+		return tx.Postpone(begin(t, tx, "send"), At, "the token is dead", false)
 	})
 	if e := byKey(t, s, "send"); e.Attempts != 0 {
 		t.Errorf("%d attempts were counted", e.Attempts)
