@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/whatsapp-operator/whatsapp-operator/version"
@@ -74,5 +75,7 @@ func parse(args []string, stderr io.Writer) (o webhookserver.Options, dataDir st
 		_, _ = fmt.Fprintln(stderr, err)
 		return o, "", 0, err
 	}
-	return o, dataDir, level, nil
+	// The store names its file in a URI, which takes absolute paths only.
+	dataDir, err = filepath.Abs(dataDir)
+	return o, dataDir, level, err
 }

@@ -5,6 +5,9 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
 )
 
 func TestFlags(t *testing.T) {
@@ -33,6 +36,20 @@ func TestItEndsWhenTold(t *testing.T) {
 	var stderr bytes.Buffer
 	// There is no configuration, so it waits for one, until it is told to end.
 	if code := run(ctx, addresses("--data-dir="+t.TempDir(), "--config-dir="+t.TempDir()), &stderr); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, &stderr)
+	}
+}
+
+func TestTheDataDirectoryMayBeRelative(t *testing.T) {
+	t.Chdir(t.TempDir())
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var stderr bytes.Buffer
+	done := make(chan int)
+	go func() { done <- run(ctx, addresses("--data-dir=.", "--config-dir="+t.TempDir()), &stderr) }()
+	gomega.NewWithT(t).Eventually("receiver.db-wal").WithTimeout(20*time.Second).Should(gomega.BeAnExistingFile(), "the store is open")
+	cancel()
+	if code := <-done; code != 0 {
 		t.Errorf("exit code %d:\n%s", code, &stderr)
 	}
 }
