@@ -68,6 +68,8 @@ type Channel struct {
 	TargetGroup string `json:"targetGroup,omitempty"`
 	// Messages are the courtesy texts.
 	Messages Messages `json:"messages,omitzero"`
+	// Delivery is Held while nothing may be sent to the helpdesk or to customers; empty otherwise.
+	Delivery Delivery `json:"delivery,omitempty"`
 	// Graph says which Graph API to call.
 	Graph Graph `json:"graph"`
 }
@@ -84,7 +86,26 @@ type PhoneNumber struct {
 type Messages struct {
 	// Welcome is sent once for each new ticket.
 	Welcome string `json:"welcome,omitempty"`
+	// Goodbye is sent when a ticket is closed inside the customer service window.
+	Goodbye string `json:"goodbye,omitempty"`
+	// Reminder is sent once in a customer service window.
+	Reminder *Reminder `json:"reminder,omitempty"`
+	// Unsupported answers a message of a kind that cannot be read.
+	Unsupported string `json:"unsupported,omitempty"`
 }
+
+// Reminder asks a customer to write again before the customer service window closes.
+type Reminder struct {
+	Text string `json:"text"`
+	// AfterMinutes is how long after the customer's last message it is sent.
+	AfterMinutes int32 `json:"afterMinutes"`
+}
+
+// Delivery says whether what comes in is passed on.
+type Delivery string
+
+// Held means that everything is stored, and nothing is sent to the helpdesk or to customers.
+const Held Delivery = "Held"
 
 // Graph is the Graph API that the operator was told to use.
 type Graph struct {
@@ -110,6 +131,10 @@ func Parse(data []byte) (Channel, error) {
 		return Channel{}, fmt.Errorf("%s lacks name", ChannelFile)
 	case c.BusinessAccountID == "":
 		return Channel{}, fmt.Errorf("%s lacks businessAccountID", ChannelFile)
+	case c.Delivery != "" && c.Delivery != Held:
+		return Channel{}, fmt.Errorf("%s has an unknown delivery", ChannelFile)
+	case c.Messages.Reminder != nil && (c.Messages.Reminder.AfterMinutes < 1 || c.Messages.Reminder.AfterMinutes > 1439):
+		return Channel{}, fmt.Errorf("%s: messages.reminder.afterMinutes is not from 1 to 1439", ChannelFile)
 	case c.PhoneNumber != nil && c.PhoneNumber.ID == "":
 		return Channel{}, fmt.Errorf("%s lacks phoneNumber.id", ChannelFile)
 	case c.Graph.BaseURL == "" || c.Graph.Version == "":
@@ -134,6 +159,10 @@ type Status struct {
 	Backlog int64 `json:"backlog"`
 	// Quarantined counts stored webhooks that could not be understood or belong to another number.
 	Quarantined int64 `json:"quarantined"`
+	// Misrouted counts the stored webhooks among Quarantined that are for another phone number.
+	Misrouted int64 `json:"misrouted"`
+	// Held tells that delivery is held: nothing is sent to the helpdesk or to customers.
+	Held bool `json:"held,omitempty"`
 	// PendingEffects counts remote calls that still have to be made.
 	PendingEffects int64 `json:"pendingEffects"`
 	// DeadLetters counts remote calls that were given up and wait for a person.

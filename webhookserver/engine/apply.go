@@ -23,16 +23,18 @@ func Apply(tx *store.Tx, id string, event conversation.Event, now time.Time) err
 	if !found {
 		return ErrNoConversation
 	}
-	return apply(tx, state, event, now)
+	_, err = apply(tx, state, event, now)
+	return err
 }
 
-func apply(tx *store.Tx, state conversation.State, event conversation.Event, now time.Time) error {
+// apply returns how many effects the event wanted.
+func apply(tx *store.Tx, state conversation.State, event conversation.Event, now time.Time) (int, error) {
 	next, effects := conversation.Step(state, event, now)
 	if err := tx.SaveConversation(next, now); err != nil {
-		return fmt.Errorf("save a conversation: %w", err)
+		return 0, fmt.Errorf("save a conversation: %w", err)
 	}
 	if err := tx.AddEffects(next.ID, effects, now); err != nil {
-		return fmt.Errorf("queue effects: %w", err)
+		return 0, fmt.Errorf("queue effects: %w", err)
 	}
-	return nil
+	return len(effects), nil
 }

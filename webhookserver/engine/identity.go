@@ -3,6 +3,8 @@ package engine
 import (
 	"cmp"
 	"crypto/rand"
+	"errors"
+	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
@@ -48,6 +50,35 @@ func conversationOf(tx *store.Tx, s sender) (conversation.State, error) {
 		}
 	}
 	return conversation.State{ID: rand.Text()}, nil
+}
+
+// lead makes the identities that a message showed lead to its conversation.
+func (t taking) lead(conversationID string, from sender, m webhook.Message) error {
+	if err := errors.Join(
+		t.tx.Lead(store.UserID, from.userID, conversationID), t.tx.Lead(store.Phone, from.phone, conversationID),
+	); err != nil || m.System == nil {
+		return err
+	}
+	return errors.Join(
+		t.follow(store.UserID, m.System.UserID, conversationID, m.Timestamp),
+		t.follow(store.Phone, conversation.Digits(m.System.WAID), conversationID, m.Timestamp),
+	)
+}
+
+// follow makes a customer's new identity lead to the conversation, unless someone has written under it since: then
+// the news of the change came late, and whoever wrote goes on where they are.
+func (t taking) follow(kind store.IdentityKind, value, conversationID string, changedAt time.Time) error {
+	other, err := t.tx.ConversationOf(kind, value)
+	if err != nil {
+		return err
+	}
+	if other != "" && other != conversationID {
+		state, err := load(t.tx, other)
+		if err != nil || !state.LastMessageAt.Before(changedAt) {
+			return err
+		}
+	}
+	return t.tx.Lead(kind, value, conversationID)
 }
 
 func load(tx *store.Tx, id string) (conversation.State, error) {

@@ -29,6 +29,8 @@ type Processor struct {
 	Processed func()
 
 	wake chan struct{}
+	// timersSetBy names the declared reminder that the conversations' timers are known to be set by.
+	timersSetBy string
 }
 
 // NewProcessor returns a processor that does nothing before Run.
@@ -49,6 +51,10 @@ func (p *Processor) Wake() {
 func (p *Processor) Run(ctx context.Context) error {
 	for {
 		more, err := p.Process(ctx)
+		var next time.Time
+		if err == nil && !more {
+			next, err = p.WakeConversations(ctx)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -59,18 +65,22 @@ func (p *Processor) Run(ctx context.Context) error {
 		case more:
 			continue
 		}
-		if !p.wait(ctx) {
+		if !p.wait(ctx, next) {
 			return p.Store.Err()
 		}
 	}
 }
 
-// wait waits until there may be something to do, and reports whether to go on. Where other processes have the store
+// wait waits until there may be something to do, at next if that is not zero, and reports whether to go on. Where other processes have the store
 // open too, one of them may have ended before it processed what it had stored.
-func (p *Processor) wait(ctx context.Context) bool {
+func (p *Processor) wait(ctx context.Context, next time.Time) bool {
 	var due <-chan time.Time
-	if poll := p.Store.Poll(); poll > 0 {
-		timer := p.Clock.NewTimer(poll)
+	sleep := untilNext(next, p.Clock.Now())
+	if poll := p.Store.Poll(); poll > 0 && (sleep == 0 || poll < sleep) {
+		sleep = poll
+	}
+	if sleep > 0 {
+		timer := p.Clock.NewTimer(sleep)
 		defer timer.Stop()
 		due = timer.C()
 	}

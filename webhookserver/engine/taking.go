@@ -37,17 +37,23 @@ func (t taking) payload(p webhook.Payload) error {
 
 func (t taking) change(entry webhook.Entry, change webhook.Change) error {
 	value := change.Value
-	if change.Field != webhook.FieldMessages {
-		return t.record(cmp.Or(change.Field, "(none)"), value.Raw)
-	}
-	if value.Metadata.PhoneNumberID != t.channel.PhoneNumber.ID {
+	// News of the account names no number; what names another one is not for this channel.
+	number := value.Metadata.PhoneNumberID
+	if number != t.channel.PhoneNumber.ID && (number != "" || change.Field == webhook.FieldMessages) {
 		body, err := alone(entry, change)
 		if err != nil {
 			return err
 		}
 		return t.quarantine(store.OtherNumber, "the webhook is for another phone number ID than the channel's", body)
 	}
+	if change.Field != webhook.FieldMessages {
+		return t.record(cmp.Or(change.Field, "(none)"), value.Raw)
+	}
 	for _, m := range value.Messages {
+		if len(value.Messages) == 1 && len(m.Errors) == 0 {
+			// Errors of a webhook with one message are that message's.
+			m.Errors = value.Errors
+		}
 		if err := t.message(value, m); err != nil {
 			return err
 		}
@@ -105,12 +111,23 @@ func (t taking) message(value webhook.Value, m webhook.Message) error {
 	if err != nil {
 		return fmt.Errorf("find the conversation: %w", err)
 	}
-	event := conversation.MessageReceived{
-		Message: m, Contact: contact,
-		Settings: conversation.Settings{TargetGroup: t.channel.TargetGroup, Welcome: t.channel.Messages.Welcome},
+	about, err := t.referenced(state.ID, m)
+	if err != nil {
+		return fmt.Errorf("find the message that a message refers to: %w", err)
 	}
-	if err := apply(t.tx, state, event, t.now); err != nil {
+	event := conversation.MessageReceived{Message: m, Contact: contact, About: about, Settings: SettingsOf(t.channel)}
+	effects, err := apply(t.tx, state, event, t.now)
+	if err != nil {
 		return err
+	}
+	if err := t.lead(state.ID, from, m); err != nil {
+		return fmt.Errorf("lead a customer to the conversation: %w", err)
+	}
+	if effects == 0 {
+		// It is about a ticket, and there is none.
+		if err := t.record(m.Type+" without a ticket", m.Raw); err != nil {
+			return err
+		}
 	}
 	_, err = t.tx.AddMessage(store.Message{
 		WAMID: m.ID, Conversation: state.ID, Type: m.Type, SentAt: m.Timestamp, ReceivedAt: t.receivedAt, Body: m.Raw,
@@ -119,6 +136,9 @@ func (t taking) message(value webhook.Value, m webhook.Message) error {
 }
 
 func (t taking) status(s webhook.Status) error {
+	if s.RecipientType == "group" {
+		return t.record("group status", s.Raw)
+	}
 	// The opaque data comes first: a status may arrive before the call that sent the message has returned its wamid.
 	e, found, err := t.tx.EffectByKey(s.BizOpaqueCallbackData)
 	if err == nil && !found {
@@ -144,28 +164,11 @@ func ApplyStatuses(tx *store.Tx, e store.Effect, wamid string, now time.Time) er
 		return err
 	}
 	for _, body := range bodies {
-		for _, s := range statusesIn(body) {
+		for _, s := range parseValue("statuses", body).Statuses {
 			if err := Apply(tx, e.Conversation, conversation.StatusReceived{Sent: e.SendText.Part, Status: s}, now); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// statusesIn reads a status that was kept as received.
-func statusesIn(body []byte) []webhook.Status {
-	value, err := json.Marshal(map[string]any{"statuses": []json.RawMessage{body}})
-	if err != nil {
-		return nil
-	}
-	whole, err := alone(webhook.Entry{}, webhook.Change{Field: webhook.FieldMessages, Value: webhook.Value{Raw: value}})
-	if err != nil {
-		return nil
-	}
-	payload, err := webhook.Parse(whole)
-	if err != nil {
-		return nil
-	}
-	return payload.Entries[0].Changes[0].Value.Statuses
 }

@@ -24,27 +24,39 @@ func (tx *Tx) Conversation(id string) (conversation.State, bool, error) {
 	return state, true, nil
 }
 
-// SaveConversation creates or replaces a conversation, and leads its customer's user ID and phone number to it.
+// SaveConversation creates or replaces a conversation. Its customer's user ID and phone number lead to it, unless they
+// lead to another one.
 func (tx *Tx) SaveConversation(s conversation.State, now time.Time) error {
 	body, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
-	if _, err := tx.exec(`INSERT INTO conversation (id, state, updated_at) VALUES (?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at`, s.ID, body, millis(now)); err != nil {
+	if _, err := tx.exec(`INSERT INTO conversation (id, state, updated_at, next_wake_at) VALUES (?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at, next_wake_at = excluded.next_wake_at`,
+		s.ID, body, millis(now), millis(s.WakeAt())); err != nil {
 		return err
 	}
 	for kind, value := range map[IdentityKind]string{UserID: s.Customer.UserID, Phone: s.Customer.Phone} {
 		if value == "" {
 			continue
 		}
-		if _, err := tx.exec(`INSERT INTO identity (kind, value, conversation) VALUES (?, ?, ?)
-			ON CONFLICT (kind, value) DO UPDATE SET conversation = excluded.conversation WHERE identity.conversation <> excluded.conversation`,
+		if _, err := tx.exec(`INSERT INTO identity (kind, value, conversation) VALUES (?, ?, ?) ON CONFLICT (kind, value) DO NOTHING`,
 			string(kind), value, s.ID); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Lead makes a user ID or phone number lead to a conversation from now on, because the customer showed it there.
+func (tx *Tx) Lead(kind IdentityKind, value, conversationID string) error {
+	if value == "" {
+		return nil
+	}
+	_, err := tx.exec(`INSERT INTO identity (kind, value, conversation) VALUES (?, ?, ?)
+		ON CONFLICT (kind, value) DO UPDATE SET conversation = excluded.conversation WHERE identity.conversation <> excluded.conversation`,
+		string(kind), value, conversationID)
+	return err
 }
 
 // IdentityKind is a way to recognise a customer.

@@ -8,12 +8,13 @@ import (
 )
 
 // TicketState is the state of a ticket of the built-in inbox.
-type TicketState string
+type TicketState = conversation.TicketState
 
 // The states of tickets.
 const (
-	TicketOpen   TicketState = "open"
-	TicketClosed TicketState = "closed"
+	TicketOpen    = conversation.TicketIsOpen
+	TicketPending = conversation.TicketIsPending
+	TicketClosed  = conversation.TicketIsClosed
 )
 
 // Ticket is a ticket of the built-in inbox.
@@ -99,7 +100,7 @@ func (tx *Tx) Tickets(state TicketState, before int64, limit int) ([]Ticket, err
 		string(state), string(state), before, limit)
 }
 
-// SetTicketState opens or closes a ticket.
+// SetTicketState brings a ticket into a state.
 func (tx *Tx) SetTicketState(id int64, state TicketState, now time.Time) error {
 	_, err := tx.exec(`UPDATE ticket SET state = ?, updated_at = ? WHERE id = ?`, string(state), millis(now), id)
 	return err

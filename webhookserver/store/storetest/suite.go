@@ -31,6 +31,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"A closed store says so":                         closedStore,
 		"A wamid is taken once":                          wamidOnce,
 		"Identities lead to the latest conversation":     identities,
+		"Conversations are woken in time":                wakes,
 		"Statuses wait for their message":                statusesWait,
 		"A lane goes one by one":                         laneOneByOne,
 		"Lanes do not hold up each other":                lanesApart,
@@ -277,8 +278,48 @@ func identities(t *testing.T, opener Opener) {
 	lead(store.Phone, "1666", "c2")
 	lead(store.Phone, "", "")
 	customer("c2", "US.2", "1555")
+	lead(store.Phone, "1555", "c1")
+	lead(store.UserID, "US.2", "c2")
+	update(t, s, func(tx *store.Tx) error { return tx.Lead(store.Phone, "1555", "c2") })
+	customer("c1", "US.1", "1555")
 	lead(store.Phone, "1555", "c2")
 	lead(store.UserID, "US.1", "c1")
+}
+
+func wakes(t *testing.T, opener Opener) {
+	s := open(t, opener)
+	save := func(id string, lastMessageAt time.Time) {
+		update(t, s, func(tx *store.Tx) error {
+			return tx.SaveConversation(conversation.State{ID: id, Epoch: 1, Open: true, LastMessageAt: lastMessageAt}, At)
+		})
+	}
+	check := func(now time.Time, next time.Time, due ...string) {
+		t.Helper()
+		view(t, s, func(tx *store.Tx) error {
+			got, err := tx.DueWakes(now, 10)
+			if diff := cmp.Diff(due, got); diff != "" {
+				t.Errorf("due (-want +got):\n%s", diff)
+			}
+			at, err2 := tx.NextWake()
+			if !at.Equal(next) {
+				t.Errorf("the next wakes at %v, want %v", at, next)
+			}
+			return errors.Join(err, err2)
+		})
+	}
+	check(At, time.Time{})
+	save("late", At)
+	save("early", At.Add(-time.Hour))
+	save("never", time.Time{})
+	check(At.Add(23*time.Hour-1), At.Add(23*time.Hour))
+	check(At.Add(24*time.Hour), At.Add(23*time.Hour), "early", "late")
+	update(t, s, func(tx *store.Tx) error { return tx.DropWake("early") })
+	check(At.Add(24*time.Hour), At.Add(24*time.Hour), "late")
+	update(t, s, func(tx *store.Tx) error { return tx.ResetWakes("a", At) })
+	check(At, At, "late")
+	save("late", At)
+	update(t, s, func(tx *store.Tx) error { return tx.ResetWakes("a", At) })
+	check(At, At.Add(24*time.Hour))
 }
 
 func statusesWait(t *testing.T, opener Opener) {
