@@ -180,9 +180,14 @@ func (s *Server) work(ctx context.Context, opened store.Store, web *web) error {
 }
 
 func (s *Server) assemble(opened store.Store) *running {
-	r := &running{store: opened, inbox: &inbox.Inbox{Store: opened, Clock: s.clock}, graph: &outbox.GraphCaller{Account: s.account}}
+	r := &running{store: opened, graph: &outbox.GraphCaller{Account: s.account}}
+	r.inbox = &inbox.Inbox{
+		Store: opened, Clock: s.clock,
+		Settings: func() conversation.Settings { return engine.SettingsOf(s.processed()) },
+	}
 	r.outbox = outbox.New(outbox.Options{
 		Store: opened, Clock: s.clock, Log: s.log,
+		Held: func() bool { return s.processed().Delivery == config.Held },
 		Callers: map[conversation.Destination]outbox.Caller{
 			conversation.Graph:    r.graph,
 			conversation.Helpdesk: &outbox.HelpdeskCaller{Helpdesk: r.inbox, Store: opened},

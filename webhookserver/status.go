@@ -40,6 +40,7 @@ func (s *Server) status(ctx context.Context) (config.Status, error) {
 	if !counts.LastMessageAt.IsZero() {
 		status.LastMessageTime = &counts.LastMessageAt
 	}
+	status.Misrouted = counts.Quarantined[store.OtherNumber]
 	for _, n := range counts.Quarantined {
 		status.Quarantined += n
 	}
@@ -48,9 +49,11 @@ func (s *Server) status(ctx context.Context) (config.Status, error) {
 			status.PendingEffects += n
 		}
 	}
-	if channel := s.processed(); channel.PhoneNumber != nil {
+	channel := s.processed()
+	if channel.PhoneNumber != nil {
 		status.PhoneNumberID = channel.PhoneNumber.ID
 	}
+	status.Held = channel.Delivery == config.Held
 	if r := s.running.Load(); r != nil {
 		status.SendingError = r.outbox.StoppedReason(conversation.Graph)
 	}

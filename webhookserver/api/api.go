@@ -22,6 +22,9 @@ import (
 const (
 	// maxRequest bounds a request's body, in bytes.
 	maxRequest = 256 << 10
+	// maxWebhook bounds a webhook that is put in by hand, in bytes: the most that Meta sends.
+	maxWebhook   = 3 << 20
+	webhooksPath = "/v1/webhooks"
 	// maxKey bounds an idempotency key, in characters.
 	maxKey = 255
 	// defaultPage and maxPage are how many items a list returns unless told, and at most.
@@ -61,10 +64,17 @@ func (h *Handler) Routes() http.Handler {
 		"GET /v1/tickets":                   h.listTickets,
 		"GET /v1/tickets/{id}":              h.showTicket,
 		"POST /v1/tickets/{id}/replies":     h.reply,
-		"POST /v1/tickets/{id}/close":       h.closeTicket,
+		"POST /v1/tickets/{id}/close":       h.changeTicket(store.TicketClosed),
+		"POST /v1/tickets/{id}/pending":     h.changeTicket(store.TicketPending),
+		"POST /v1/tickets/{id}/open":        h.changeTicket(store.TicketOpen),
 		"GET /v1/dead-letters":              h.listDeadLetters,
 		"POST /v1/dead-letters/{id}/replay": h.replay,
 		"GET /v1/quarantine":                h.listQuarantine,
+		"POST /v1/quarantine/{id}/replay":   h.replayQuarantined,
+		"DELETE /v1/quarantine/{id}":        h.discardQuarantined,
+		"POST " + webhooksPath:              h.importWebhook,
+		"GET /v1/records":                   h.listRecords,
+		"GET /v1/statuses":                  h.listStatuses,
 		"/":                                 h.nothing,
 	} {
 		mux.Handle(pattern, h.open(serve, false))
@@ -82,7 +92,11 @@ func (p *problem) Error() string { return p.message }
 
 func (h *Handler) open(serve func(*http.Request) (any, error), statusTokenOpens bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+		limit := int64(maxRequest)
+		if r.URL.Path == webhooksPath {
+			limit = maxWebhook
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		if err := h.authorise(r, statusTokenOpens); err != nil {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="receiver"`)
 			h.fail(w, err)
@@ -128,6 +142,8 @@ func (h *Handler) fail(w http.ResponseWriter, err error) {
 		p = &problem{http.StatusRequestEntityTooLarge, "too-large", "The request is too large."}
 	case errors.Is(err, inbox.ErrNoTicket):
 		p = &problem{http.StatusNotFound, "not-found", "There is no ticket with this ID."}
+	case errors.Is(err, inbox.ErrSuperseded):
+		p = &problem{http.StatusConflict, "superseded", "The customer has a newer ticket, where their messages go; work on that one."}
 	case errors.Is(err, inbox.ErrEmptyReply):
 		p = &problem{http.StatusBadRequest, "invalid", "The reply has no text."}
 	case errors.Is(err, inbox.ErrKeyReused):

@@ -56,7 +56,9 @@ func newBench(t *testing.T) *bench {
 func (b *bench) open() {
 	b.t.Helper()
 	if err := b.store.Update(b.t.Context(), func(tx *store.Tx) error {
-		return tx.SaveConversation(conversation.State{ID: "c", Epoch: 1, Open: true, LastMessageAt: b.clock.Now()}, b.clock.Now())
+		return tx.SaveConversation(conversation.State{
+			ID: "c", Epoch: 1, Open: true, LastMessageAt: b.clock.Now(), Customer: conversation.Customer{Username: "erika"},
+		}, b.clock.Now())
 	}); err != nil {
 		b.t.Fatal(err)
 	}

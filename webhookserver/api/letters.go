@@ -20,17 +20,6 @@ type DeadLetter struct {
 	Error string `json:"error"`
 }
 
-// Quarantined is a webhook, or a part of one, that waits for a person, in the API's JSON.
-type Quarantined struct {
-	ID         int64     `json:"id"`
-	ReceivedAt time.Time `json:"receivedAt"`
-	// Reason is not-understood, other-number or contradictory.
-	Reason string `json:"reason"`
-	Detail string `json:"detail"`
-	// Body is what was received.
-	Body string `json:"body"`
-}
-
 func (h *Handler) listDeadLetters(r *http.Request) (any, error) {
 	after, limit, err := page(r, "after", 0)
 	if err != nil {
@@ -67,22 +56,4 @@ func (h *Handler) replay(r *http.Request) (any, error) {
 	}
 	h.Changed()
 	return struct{}{}, nil
-}
-
-func (h *Handler) listQuarantine(r *http.Request) (any, error) {
-	after, limit, err := page(r, "after", 0)
-	if err != nil {
-		return nil, err
-	}
-	list := []Quarantined{}
-	err = h.Store.View(r.Context(), func(tx *store.Tx) error {
-		rows, err := tx.Quarantined(after, limit)
-		for _, q := range rows {
-			list = append(list, Quarantined{
-				ID: q.ID, ReceivedAt: q.ReceivedAt, Reason: string(q.Reason), Detail: q.Detail, Body: string(q.Body),
-			})
-		}
-		return err
-	})
-	return map[string]any{"quarantined": list}, err
 }

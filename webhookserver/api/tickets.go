@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/formatting"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
@@ -85,11 +86,12 @@ func (r Reply) formatted() (string, error) {
 func ticketJSON(t store.Ticket) Ticket {
 	return Ticket{
 		ID: t.ID, Conversation: t.Conversation, Title: t.Title, Group: t.Group, State: string(t.State),
-		Customer: Customer{
-			Name: t.Customer.Name, Username: t.Customer.Username, Phone: t.Customer.Phone, UserID: t.Customer.UserID,
-		},
-		CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt,
+		Customer: customerJSON(t.Customer), CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt,
 	}
+}
+
+func customerJSON(c conversation.Customer) Customer {
+	return Customer{Name: c.Name, Username: c.Username, Phone: c.Phone, UserID: c.UserID}
 }
 
 func articleJSON(a store.Article) Article {
@@ -113,8 +115,10 @@ func (h *Handler) listTickets(r *http.Request) (any, error) {
 		return nil, err
 	}
 	state := store.TicketState(r.URL.Query().Get("state"))
-	if state != "" && state != store.TicketOpen && state != store.TicketClosed {
-		return nil, &problem{http.StatusBadRequest, "invalid", "state must be open or closed, or left out for both."}
+	switch state {
+	case "", store.TicketOpen, store.TicketPending, store.TicketClosed:
+	default:
+		return nil, &problem{http.StatusBadRequest, "invalid", "state must be open, pending or closed, or left out for all."}
 	}
 	list := []Ticket{}
 	err = h.Store.View(r.Context(), func(tx *store.Tx) error {
@@ -147,6 +151,8 @@ func (h *Handler) showTicket(r *http.Request) (any, error) {
 			return err
 		}
 		shown.WindowEndsAt = optional(state.WindowEnds())
+		// The number or user ID may have changed since the ticket was opened.
+		shown.Customer = customerJSON(state.Customer)
 		articles, err := tx.Articles(id)
 		for _, a := range articles {
 			shown.Articles = append(shown.Articles, articleJSON(a))
@@ -204,15 +210,18 @@ func decode(r *http.Request, into any) error {
 	return &problem{http.StatusBadRequest, "invalid", `The request must be a JSON object as {"text": "…"}: ` + what + "."}
 }
 
-func (h *Handler) closeTicket(r *http.Request) (any, error) {
-	id, err := pathID(r)
-	if err != nil {
-		return nil, err
+// changeTicket returns what serves a change of a ticket to a state.
+func (h *Handler) changeTicket(to store.TicketState) func(*http.Request) (any, error) {
+	return func(r *http.Request) (any, error) {
+		id, err := pathID(r)
+		if err != nil {
+			return nil, err
+		}
+		t, err := h.Inbox.Change(r.Context(), id, to)
+		if err != nil {
+			return nil, err
+		}
+		h.Changed()
+		return ticketJSON(t), nil
 	}
-	t, err := h.Inbox.Close(r.Context(), id)
-	if err != nil {
-		return nil, err
-	}
-	h.Changed()
-	return ticketJSON(t), nil
 }

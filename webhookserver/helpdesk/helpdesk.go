@@ -17,6 +17,8 @@ type Helpdesk interface {
 	AddArticle(ctx context.Context, ticketID string, a conversation.Article) error
 	// SetDelivery shows on an article how far it has got on its way to the customer. It may be repeated at will.
 	SetDelivery(ctx context.Context, ticketID string, d conversation.SetDelivery) error
+	// SetState brings a ticket into a state. It may be repeated at will.
+	SetState(ctx context.Context, ticketID string, state conversation.TicketState) error
 	// FindTicket looks for a ticket by its marker.
 	FindTicket(ctx context.Context, marker string) (id string, found bool, err error)
 	// FindArticle looks for an article by its ID, which is its marker.

@@ -66,11 +66,16 @@ func (o *Outbox) failed(tx *store.Tx, e store.Effect, v Verdict) error {
 		}
 		return tx.Doubt(e, now.Add(pause), v.Reason)
 	default:
-		if e.SendText == nil && now.Sub(e.CreatedAt) > giveUpAfter {
+		if exhausted(e, now) {
 			return finish(tx, e, store.EffectDead, conversation.Refused, v.Reason, now)
 		}
 		return tx.Postpone(e, now.Add(pause), v.Reason, true)
 	}
+}
+
+// exhausted tells that the helpdesk was called for long enough. Messages to customers end with their window.
+func exhausted(e store.Effect, now time.Time) bool {
+	return e.SendText == nil && now.Sub(e.CreatedAt) > giveUpAfter && e.Attempts >= leastAttempts
 }
 
 // look finds out what became of an effect in doubt, and decides how it goes on.
@@ -82,7 +87,7 @@ func (o *Outbox) look(ctx context.Context, j job) error {
 		switch {
 		case err == nil && found:
 			return o.done(tx, e, remoteID)
-		case e.SendText == nil && now.Sub(e.CreatedAt) > giveUpAfter:
+		case exhausted(e, now):
 			return finish(tx, e, store.EffectDead, conversation.Unknown, "the helpdesk did not do this in seven days", now)
 		case err != nil:
 			return tx.HoldEffect(e, now.Add(o.backoff(e.Attempts)))

@@ -34,6 +34,8 @@ func (h *HelpdeskCaller) Call(ctx context.Context, e store.Effect, _ conversatio
 	switch e.Kind {
 	case conversation.KindAddArticle:
 		return "", h.Helpdesk.AddArticle(ctx, ticket, *e.AddArticle)
+	case conversation.KindSetState:
+		return "", h.Helpdesk.SetState(ctx, ticket, e.SetState.State)
 	case conversation.KindSetDelivery:
 		return "", h.Helpdesk.SetDelivery(ctx, ticket, *e.SetDelivery)
 	}
@@ -67,7 +69,7 @@ func (h *HelpdeskCaller) Find(ctx context.Context, e store.Effect) (string, bool
 		found, err := h.Helpdesk.FindArticle(ctx, ticket, e.AddArticle.ID)
 		return "", found, err
 	}
-	// Showing a delivery once more changes nothing.
+	// Showing a delivery or setting a state once more changes nothing.
 	return "", false, nil
 }
 

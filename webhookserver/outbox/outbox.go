@@ -35,6 +35,8 @@ const (
 	maxBackoff   = 15 * time.Minute
 	// giveUpAfter is how long the helpdesk is called for one effect.
 	giveUpAfter = 7 * 24 * time.Hour
+	// leastAttempts is how often it is called at least, because an effect may have waited long for its first call.
+	leastAttempts = 20
 	// probeAfter is how long a destination that no call can succeed with is left alone, before one call tries again.
 	probeAfter = 15 * time.Minute
 )
@@ -44,6 +46,8 @@ type Options struct {
 	Store store.Store
 	Clock clock.Clock
 	Log   *slog.Logger
+	// Held, if set, tells that no calls are to be made at present. A change is told by ConfigurationChanged.
+	Held func() bool
 	// Callers make the calls, by destination.
 	Callers map[conversation.Destination]Caller
 	// Jitter returns a random number in [0, 1).
@@ -232,6 +236,9 @@ func (o *Outbox) room() (room map[conversation.Destination]int, resume time.Time
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	room = map[conversation.Destination]int{}
+	if o.Held != nil && o.Held() {
+		return room, time.Time{}
+	}
 	now := o.Clock.Now()
 	for d := range o.Callers {
 		free := concurrency - o.busy[d]

@@ -22,6 +22,8 @@ import (
 type Inbox struct {
 	Store store.Store
 	Clock clock.Clock
+	// Settings returns what the channel's declaration says about conversations at present; nil if nothing.
+	Settings func() conversation.Settings
 }
 
 var _ helpdesk.Helpdesk = (*Inbox)(nil)
@@ -81,6 +83,22 @@ func addArticle(tx *store.Tx, ticket int64, a conversation.Article, delivery con
 // SetDelivery implements helpdesk.Helpdesk.
 func (i *Inbox) SetDelivery(ctx context.Context, _ string, d conversation.SetDelivery) error {
 	return i.Store.Update(ctx, func(tx *store.Tx) error { return tx.SetDelivery(d) })
+}
+
+// SetState implements helpdesk.Helpdesk.
+func (i *Inbox) SetState(ctx context.Context, ticketID string, state conversation.TicketState) error {
+	id, err := parseID(ticketID)
+	if err != nil {
+		return err
+	}
+	return i.Store.Update(ctx, func(tx *store.Tx) error {
+		ticket, found, err := tx.Ticket(id)
+		// An agent who closed the ticket meanwhile did so later than what this is about.
+		if err != nil || !found || ticket.State == store.TicketClosed {
+			return err
+		}
+		return tx.SetTicketState(id, state, i.Clock.Now())
+	})
 }
 
 // FindTicket implements helpdesk.Helpdesk.
@@ -161,8 +179,12 @@ func (i *Inbox) Reply(ctx context.Context, ticketID int64, key, text string) (st
 	return article, err
 }
 
-// Close closes a ticket. The customer's next message opens a new one. Closing a closed ticket changes nothing.
-func (i *Inbox) Close(ctx context.Context, ticketID int64) (store.Ticket, error) {
+// ErrSuperseded means that a ticket cannot be opened again because the customer has a newer one.
+var ErrSuperseded = errors.New("the customer has a newer ticket")
+
+// Change brings a ticket into a state on behalf of an agent, and lets the conversation know. A change to the state that
+// it is in changes nothing.
+func (i *Inbox) Change(ctx context.Context, ticketID int64, to store.TicketState) (store.Ticket, error) {
 	now := i.Clock.Now()
 	var ticket store.Ticket
 	err := i.Store.Update(ctx, func(tx *store.Tx) (err error) {
@@ -173,16 +195,42 @@ func (i *Inbox) Close(ctx context.Context, ticketID int64) (store.Ticket, error)
 		if !found {
 			return ErrNoTicket
 		}
-		if ticket.State == store.TicketClosed {
+		if ticket.State == to {
 			return nil
 		}
-		if err := tx.SetTicketState(ticketID, store.TicketClosed, now); err != nil {
+		if to != store.TicketClosed {
+			// Its messages would go on to the newer one.
+			state, _, err := tx.Conversation(ticket.Conversation)
+			if err != nil {
+				return err
+			}
+			if state.Epoch != ticket.Epoch {
+				return ErrSuperseded
+			}
+		}
+		if err := tx.SetTicketState(ticketID, to, now); err != nil {
 			return err
 		}
-		ticket.State, ticket.UpdatedAt = store.TicketClosed, now
-		return engine.Apply(tx, ticket.Conversation, conversation.TicketClosed{Epoch: ticket.Epoch}, now)
+		ticket.State, ticket.UpdatedAt = to, now
+		return engine.Apply(tx, ticket.Conversation, i.event(ticket), now)
 	})
 	return ticket, err
+}
+
+// event says what the conversation is told of a ticket's new state.
+func (i *Inbox) event(t store.Ticket) conversation.Event {
+	var settings conversation.Settings
+	if i.Settings != nil {
+		settings = i.Settings()
+	}
+	switch t.State {
+	case store.TicketClosed:
+		return conversation.TicketClosed{Epoch: t.Epoch, Settings: settings}
+	case store.TicketPending:
+		return conversation.TicketPending{Epoch: t.Epoch, Settings: settings}
+	default:
+		return conversation.TicketReopened{Epoch: t.Epoch, Settings: settings}
+	}
 }
 
 func fingerprint(text string) string {
