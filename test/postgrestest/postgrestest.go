@@ -1,0 +1,241 @@
+// Package postgrestest runs a real PostgreSQL server for a test, from the programs of Debian's package postgresql.
+//
+// The server listens on a Unix socket in a directory of its own and nowhere else. As root, it runs as the user nobody,
+// because PostgreSQL refuses to run as root. It ends with the test, and with the test's process however that ends.
+package postgrestest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// startTimeout bounds how long a server may take until it answers, on a machine with much else to do.
+const startTimeout = 2 * time.Minute
+
+// Options say how to run a server.
+type Options struct {
+	// Dir is the directory that holds the server's data and socket; empty for one that is removed after the test.
+	// A directory with the data of an earlier server is taken up again.
+	Dir string
+	// Settings are parameters of the server, as in postgresql.conf.
+	Settings map[string]string
+}
+
+// Server is a running PostgreSQL.
+type Server struct {
+	t        testing.TB
+	bin, dir string
+	settings map[string]string
+
+	leash  io.Closer
+	ended  chan struct{}
+	output string
+}
+
+// Start runs a server until the test ends. If it cannot, the test fails: nothing that needs a database is skipped.
+func Start(t testing.TB, o Options) *Server {
+	t.Helper()
+	bin, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{t: t, bin: bin, dir: o.Dir, settings: o.Settings}
+	if s.dir == "" {
+		// The path of a socket may be no longer than 107 bytes, which the directory of a test can exceed.
+		if s.dir, err = os.MkdirTemp("", "postgres"); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.RemoveAll(s.dir) })
+	}
+	s.output = filepath.Join(s.dir, "log")
+	if _, err := os.Stat(filepath.Join(s.dir, "data", "PG_VERSION")); errors.Is(err, fs.ErrNotExist) {
+		s.create()
+	}
+	s.Run()
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// programs finds the directory with initdb and postgres, which Debian keeps out of the path.
+func programs() (string, error) {
+	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	slices.SortFunc(dirs, func(a, b string) int { return release(b) - release(a) })
+	for _, dir := range dirs {
+		if _, err := os.Stat(filepath.Join(dir, "initdb")); err == nil {
+			return dir, nil
+		}
+	}
+	if initdb, err := exec.LookPath("initdb"); err == nil {
+		return filepath.Dir(initdb), nil
+	}
+	return "", errors.New("there is no PostgreSQL server on this machine; run hack/postgres, which installs Debian's package postgresql, or put initdb and postgres into the path")
+}
+
+func release(bin string) int {
+	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(bin)))
+	return n
+}
+
+// create makes an empty database cluster.
+func (s *Server) create() {
+	s.t.Helper()
+	if id := unprivileged(s.t); id != nil {
+		if err := os.Chown(s.dir, int(id.Uid), int(id.Gid)); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	cmd := s.command(filepath.Join(s.bin, "initdb"), "--pgdata", filepath.Join(s.dir, "data"), "--username", "postgres",
+		"--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.t.Fatalf("make a PostgreSQL database in %s: %v\n%s", s.dir, err, out)
+	}
+}
+
+// unprivileged returns the user to run as, nil for the present one.
+func unprivileged(t testing.TB) *syscall.Credential {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return nil
+	}
+	nobody, err := user.Lookup("nobody")
+	if err != nil {
+		t.Fatalf("PostgreSQL does not run as root, and there is no user nobody to run it as: %v", err)
+	}
+	uid, _ := strconv.ParseUint(nobody.Uid, 10, 32)
+	gid, _ := strconv.ParseUint(nobody.Gid, 10, 32)
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+}
+
+func (s *Server) command(name string, args ...string) *exec.Cmd {
+	s.t.Helper()
+	cmd := exec.CommandContext(context.Background(), name, args...)
+	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "PGDATA=")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: unprivileged(s.t), Setpgid: true}
+	return cmd
+}
+
+// leash runs a program until its own input ends, which it does when the process ends that holds the other end.
+const leash = `"$@" & pid=$!; cat >/dev/null; kill -QUIT $pid 2>/dev/null; wait $pid`
+
+// Run starts the server again after Kill or Stop, and waits until it answers.
+func (s *Server) Run() {
+	s.t.Helper()
+	args := []string{
+		"-c", leash, "sh", filepath.Join(s.bin, "postgres"), "-D", filepath.Join(s.dir, "data"), "-k", s.dir,
+		"-c", "listen_addresses=", "-c", "shared_buffers=32MB", "-c", "max_connections=200",
+	}
+	for name, value := range s.settings {
+		args = append(args, "-c", name+"="+value)
+	}
+	log, err := os.Create(s.output)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := s.command("/bin/sh", args...)
+	cmd.Stdout, cmd.Stderr = log, log
+	if s.leash, err = cmd.StdinPipe(); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		s.t.Fatalf("start PostgreSQL: %v", err)
+	}
+	ended := make(chan struct{})
+	s.ended = ended
+	go func() { _ = cmd.Wait(); close(ended) }()
+	s.await()
+}
+
+func (s *Server) await() {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for {
+		conn, err := pgx.Connect(ctx, s.DSN())
+		if err == nil {
+			_ = conn.Close(ctx)
+			return
+		}
+		select {
+		case <-look.C:
+			continue
+		case <-s.ended:
+		case <-ctx.Done():
+		}
+		out, _ := os.ReadFile(s.output)
+		s.t.Fatalf("PostgreSQL does not answer: %v\n%s", err, out)
+	}
+}
+
+// DSN is the connection string of the server's first user and database.
+func (s *Server) DSN() string {
+	return "postgres:///postgres?" + url.Values{"host": {s.dir}, "user": {"postgres"}, "sslmode": {"disable"}}.Encode()
+}
+
+// PID is the server's process ID, 0 if it does not run.
+func (s *Server) PID() int {
+	text, err := os.ReadFile(filepath.Join(s.dir, "data", "postmaster.pid"))
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, _ := strconv.Atoi(first)
+	return pid
+}
+
+// Exec runs statements as the server's first user, past what is tested.
+func (s *Server) Exec(statements ...string) {
+	s.t.Helper()
+	conn, err := pgx.Connect(s.t.Context(), s.DSN())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for _, statement := range statements {
+		if _, err := conn.Exec(s.t.Context(), statement); err != nil {
+			s.t.Fatal(fmt.Errorf("%s: %w", statement, err))
+		}
+	}
+}
+
+// Stop ends the server and everything that it was doing.
+func (s *Server) Stop() {
+	if s.leash != nil {
+		_ = s.leash.Close()
+		<-s.ended
+		s.leash = nil
+	}
+}
+
+// Kill ends the server as a crash does: what it had not written is lost, and it has to recover.
+func (s *Server) Kill() {
+	s.t.Helper()
+	pid := s.PID()
+	if pid == 0 {
+		s.t.Fatal("PostgreSQL does not run")
+	}
+	// Its other processes notice by themselves that it is gone.
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		s.t.Fatal(err)
+	}
+	s.Stop()
+}

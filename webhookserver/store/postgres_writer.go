@@ -1,0 +1,205 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// metaWriter is the row of the schema that every transaction but those that store webhooks locks first.
+const metaWriter = "writer"
+
+var errNotCommitted = errors.New("PostgreSQL answered the commit with a roll-back")
+
+// commitWebhooks stores a group of webhooks in one round trip.
+func (p *Postgres) commitWebhooks(group []*write) error {
+	times, bodies := make([]int64, len(group)), make([][]byte, len(group))
+	for i, w := range group {
+		times[i], bodies[i] = millis(w.webhook.ReceivedAt), notNull(w.webhook.Body)
+	}
+	// A caller that goes away must not interrupt the others in the group.
+	ctx, cancel := context.WithTimeout(context.Background(), ingestTimeout)
+	defer cancel()
+	return p.with(ctx, func(conn *pgx.Conn) error {
+		var batch pgx.Batch
+		batch.Queue(`BEGIN`)
+		batch.Queue(`SET LOCAL synchronous_commit = on`)
+		batch.Queue(p.insert, times, bodies)
+		batch.Queue(`COMMIT`)
+		results := conn.SendBatch(ctx, &batch)
+		var (
+			tag pgconn.CommandTag
+			err error
+		)
+		for range batch.Len() {
+			if tag, err = results.Exec(); err != nil {
+				break
+			}
+		}
+		if err = errors.Join(err, results.Close()); err == nil && tag.String() != `COMMIT` {
+			err = errNotCommitted
+		}
+		return err
+	})
+}
+
+// commitUpdates runs a group of functions in one transaction, when its turn has come.
+func (p *Postgres) commitUpdates(group []*write) error {
+	ctx, cancel := context.WithTimeout(context.Background(), updateTimeout)
+	defer cancel()
+	return p.with(ctx, func(conn *pgx.Conn) error {
+		q := pgQuerier{conn}
+		if err := q.script(ctx, p.begin); err != nil {
+			return err
+		}
+		var locked int64
+		if found, err := (&Tx{ctx: ctx, q: q}).row(`SELECT 1 FROM meta WHERE name = ? FOR UPDATE`, []any{metaWriter}, &locked); err != nil || !found {
+			return errors.Join(err, fmt.Errorf("lock the schema: its row was found: %v", found))
+		}
+		for _, w := range group {
+			if err := q.update(ctx, w, len(group) > 1); err != nil {
+				return err
+			}
+		}
+		return q.commit(ctx)
+	})
+}
+
+// update runs one function so that its failure takes back what it wrote and nothing else. Alone in its transaction, it
+// needs no savepoint for that.
+func (q pgQuerier) update(ctx context.Context, w *write, grouped bool) error {
+	before, undo, after := ``, `ROLLBACK`, ``
+	if grouped {
+		before, undo, after = `SAVEPOINT one`, `ROLLBACK TO one`, `RELEASE one`
+	}
+	if _, err := q.exec(ctx, before); err != nil {
+		return err
+	}
+	if w.err = w.fn(&Tx{ctx: ctx, q: q}); w.err != nil {
+		if _, err := q.exec(ctx, undo); err != nil {
+			return errors.Join(err, w.err)
+		}
+		if !grouped {
+			return nil
+		}
+	}
+	_, err := q.exec(ctx, after)
+	return err
+}
+
+// commit ends a transaction, unless it was rolled back already.
+func (q pgQuerier) commit(ctx context.Context) error {
+	if q.conn.PgConn().TxStatus() == 'I' {
+		return nil
+	}
+	tag, err := q.conn.Exec(ctx, `COMMIT`)
+	if err == nil && tag.String() != `COMMIT` {
+		err = errNotCommitted
+	}
+	return err
+}
+
+// with runs fn on a connection. Whatever it fails with, it is not known what was written.
+func (p *Postgres) with(ctx context.Context, fn func(*pgx.Conn) error) error {
+	err := p.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error { return fn(conn.Conn()) })
+	if err == nil {
+		return nil
+	}
+	// After a fail-over all connections lead to the wrong server.
+	p.pool.Reset()
+	return unavailable(err)
+}
+
+// pgQuerier runs the common SQL on a connection.
+type pgQuerier struct{ conn *pgx.Conn }
+
+// script runs several statements in one round trip.
+func (q pgQuerier) script(ctx context.Context, text string) error {
+	_, err := q.conn.PgConn().Exec(ctx, text).ReadAll()
+	return err
+}
+
+func (q pgQuerier) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	if query == `` {
+		return 0, nil
+	}
+	tag, err := q.conn.Exec(ctx, postgresDialect.rebind(query), values(args)...)
+	return tag.RowsAffected(), q.judge(err)
+}
+
+func (q pgQuerier) query(ctx context.Context, query string, args ...any) (cursor, error) {
+	rows, err := q.conn.Query(ctx, postgresDialect.rebind(query), values(args)...)
+	if err != nil {
+		return nil, q.judge(err)
+	}
+	return pgCursor{rows, q}, nil
+}
+
+type pgCursor struct {
+	pgx.Rows
+	q pgQuerier
+}
+
+func (c pgCursor) Err() error { return c.q.judge(c.Rows.Err()) }
+
+func (c pgCursor) Close() error {
+	c.Rows.Close()
+	return nil
+}
+
+// values makes of arguments what PostgreSQL takes where SQLite takes anything: numbers for truth, and text that is
+// UTF-8 without NUL.
+func values(args []any) []any {
+	for i, arg := range args {
+		switch v := arg.(type) {
+		case string:
+			args[i] = storable(v)
+		case bool:
+			args[i] = 0
+			if v {
+				args[i] = 1
+			}
+		}
+	}
+	return args
+}
+
+const replacement = "\uFFFD"
+
+func storable(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, replacement), "\x00", replacement)
+}
+
+// judge tells an error of the statement from one of the server or the way to it.
+func (q pgQuerier) judge(err error) error {
+	if err == nil {
+		return nil
+	}
+	var answer *pgconn.PgError
+	if errors.As(err, &answer) && !q.conn.IsClosed() {
+		switch answer.Code[:2] {
+		// Connection, roll-back, resources, operator intervention, system, internal.
+		case "08", "40", "53", "57", "58", "XX":
+		default:
+			// 25006 is what a server answers that has become a standby.
+			if answer.Code != "25006" {
+				return err
+			}
+		}
+	} else if !q.conn.IsClosed() {
+		return err
+	}
+	return unavailable(err)
+}
+
+func unavailable(err error) error {
+	if errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
