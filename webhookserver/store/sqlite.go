@@ -97,7 +97,7 @@ func (s *SQLite) open(ctx context.Context, name string) error {
 		return err
 	}
 	s.writer = &sqliteWriter{conn: s.conn, statements: map[string]*sql.Stmt{}}
-	if s.readers, err = sql.Open("sqlite", location+"?_pragma=query_only(1)&_pragma=busy_timeout(5000)&_pragma=cache_size(-1024)"); err != nil {
+	if s.readers, err = sql.Open("sqlite", location+"?_pragma=query_only(1)&_pragma=busy_timeout(5000)&_pragma=cache_size(-1024)&_pragma=temp_store(memory)"); err != nil {
 		return err
 	}
 	s.readers.SetMaxOpenConns(readers)
@@ -135,6 +135,8 @@ var pragmas = []struct{ name, set, want string }{
 	{"wal_autocheckpoint", "1000", "1000"},
 	{"journal_size_limit", "67108864", "67108864"},
 	{"cache_size", "-8192", "-8192"},
+	// The receiver's root file system is read-only and has no /tmp, so a statement that needs a temporary file would fail.
+	{"temp_store", "MEMORY", "2"},
 }
 
 func configure(ctx context.Context, q querier) error {
