@@ -60,6 +60,8 @@ type Client struct {
 	http      *http.Client
 	// appSecret proves calls made with an access token, where it is not empty.
 	appSecret Token
+	// stall bounds how long a transfer of a file may stand still.
+	stall time.Duration
 }
 
 var (
@@ -96,7 +98,7 @@ func NewClient(o Options) (*Client, error) {
 	}
 	// A redirect would take the token to wherever it points.
 	httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Client{base: base.JoinPath(o.Version), userAgent: o.UserAgent, http: httpClient}, nil
+	return &Client{base: base.JoinPath(o.Version), userAgent: o.UserAgent, http: httpClient, stall: stallTimeout}, nil
 }
 
 func defaultHTTPClient(roots *x509.CertPool) *http.Client {

@@ -23,6 +23,8 @@ type Message struct {
 	Recipient string
 	// Text is the content of a text message.
 	Text *Text
+	// Attachment is the file of any other message.
+	Attachment *Attachment
 	// ReplyTo is the wamid of the message that this one answers. Optional.
 	ReplyTo string
 	// BizOpaqueCallbackData comes back in every status of this message, and so
@@ -35,6 +37,17 @@ type Text struct {
 	Body string `json:"body"`
 	// PreviewURL shows a preview of the first link in Body.
 	PreviewURL bool `json:"preview_url"`
+}
+
+// Attachment is a file in a message. It was uploaded before.
+type Attachment struct {
+	Kind MediaKind
+	// ID is what [Client.UploadMedia] returned.
+	ID string
+	// Caption is shown below the file. Not every kind has one, see [MediaKind.Captioned].
+	Caption string
+	// Filename is what the customer sees of a document besides its content.
+	Filename string
 }
 
 // SentMessage is a message that Meta accepted. Whether it arrives is told by
@@ -58,8 +71,19 @@ type outgoing struct {
 	Recipient             string           `json:"recipient,omitempty"`
 	Type                  string           `json:"type"`
 	Text                  *Text            `json:"text,omitempty"`
+	Audio                 *outgoingMedia   `json:"audio,omitempty"`
+	Document              *outgoingMedia   `json:"document,omitempty"`
+	Image                 *outgoingMedia   `json:"image,omitempty"`
+	Sticker               *outgoingMedia   `json:"sticker,omitempty"`
+	Video                 *outgoingMedia   `json:"video,omitempty"`
 	Context               *outgoingContext `json:"context,omitempty"`
 	BizOpaqueCallbackData string           `json:"biz_opaque_callback_data,omitempty"`
+}
+
+type outgoingMedia struct {
+	ID       string `json:"id"`
+	Caption  string `json:"caption,omitempty"`
+	Filename string `json:"filename,omitempty"`
 }
 
 type outgoingContext struct {
@@ -93,14 +117,50 @@ func (m Message) encode() (outgoing, error) {
 	if m.ReplyTo != "" {
 		out.Context = &outgoingContext{MessageID: m.ReplyTo}
 	}
-	if m.Text == nil {
-		return out, invalidf("the message has no content")
+	switch {
+	case m.Text != nil && m.Attachment != nil:
+		return out, invalidf("the message has two contents, a text and a file: choose one, or give the file a caption")
+	case m.Text != nil:
+		if length := utf8.RuneCountInString(m.Text.Body); length == 0 || length > MaxTextLength {
+			return out, invalidf("the text has %d characters; it must have 1 to %d", length, MaxTextLength)
+		}
+		out.Type, out.Text = "text", m.Text
+		return out, nil
+	case m.Attachment != nil:
+		err := m.Attachment.encode(&out)
+		return out, err
 	}
-	if length := utf8.RuneCountInString(m.Text.Body); length == 0 || length > MaxTextLength {
-		return out, invalidf("the text has %d characters; it must have 1 to %d", length, MaxTextLength)
+	return out, invalidf("the message has no content")
+}
+
+func (a Attachment) encode(out *outgoing) error {
+	length := utf8.RuneCountInString(a.Caption)
+	switch {
+	case a.ID == "":
+		return invalidf("the file has no media ID; upload it first")
+	case length > MaxCaptionLength:
+		return invalidf("the caption has %d characters; it must have at most %d", length, MaxCaptionLength)
+	case length > 0 && !a.Kind.Captioned():
+		return invalidf("WhatsApp shows no caption with %s", a.Kind)
 	}
-	out.Type, out.Text = "text", m.Text
-	return out, nil
+	media := &outgoingMedia{ID: a.ID, Caption: a.Caption}
+	switch a.Kind {
+	case MediaAudio:
+		out.Audio = media
+	case MediaDocument:
+		media.Filename = a.Filename
+		out.Document = media
+	case MediaImage:
+		out.Image = media
+	case MediaSticker:
+		out.Sticker = media
+	case MediaVideo:
+		out.Video = media
+	default:
+		return invalidf("%q is no kind of file that can be sent", a.Kind)
+	}
+	out.Type = string(a.Kind)
+	return nil
 }
 
 // SendMessage sends one message from a phone number. Meta's answer means

@@ -105,6 +105,7 @@ func TestAnswersHaveTheShapeOfTheOfficialExamples(t *testing.T) {
 	w.SubscribeAccount(w.account, otherApp.ID)
 	empty := w.AddBusinessAccount(cloudapitest.BusinessAccount{}).ID
 	hook := w.receiver.URL + "/waba"
+	_, file := w.Customer("16505551234", "").SendsFile(w.number, cloudapitest.File{Kind: "image", MIMEType: "image/jpeg", Content: []byte("x")})
 	const spec = "openapi-v23/"
 	for _, test := range []struct {
 		example, method, path, body string
@@ -128,10 +129,11 @@ func TestAnswersHaveTheShapeOfTheOfficialExamples(t *testing.T) {
 		{example: spec + "get__Phone-Number-ID__resp200__with-verification-status", method: "GET", path: "/" + w.number},
 		{example: spec + "post__Phone-Number-ID__resp200__settings-updated", method: "POST", path: "/" + second,
 			body: `{"webhook_configuration":{"override_callback_uri":""}}`},
+		{example: spec + "get__Media-ID__resp200__Retrieve-Media-URL", method: "GET", path: "/" + file},
 		{example: "meta-docs-2026/send-response-phone", method: "POST", path: "/" + w.number + "/messages",
 			body: `{"messaging_product":"whatsapp","to":"+16505551234","type":"text","text":{"body":"x"}}`},
 		{example: spec + "post__Phone-Number-ID-messages__resp200__Example-response", method: "POST", path: "/" + w.number + "/messages",
-			body: `{"messaging_product":"whatsapp","to":"+16505551234","type":"image","image":{"id":"1"}}`},
+			body: `{"messaging_product":"whatsapp","to":"+16505551234","type":"image","image":{"link":"https://example.com/a.png"}}`},
 		{example: "meta-docs-2026/send-response-bsuid", method: "POST", path: "/" + w.number + "/messages",
 			body: `{"messaging_product":"whatsapp","recipient":"US.13491208655302741918","type":"text","text":{"body":"x"}}`},
 		{example: "meta-docs-2026/send-response-template-phone", method: "POST", path: "/" + w.number + "/messages",

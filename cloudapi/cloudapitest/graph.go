@@ -25,16 +25,20 @@ type Endpoint string
 
 // The calls that the simulator answers.
 const (
-	GetDebugToken         Endpoint = "GET /debug_token"
-	GetAppSubscriptions   Endpoint = "GET /{app}/subscriptions"
-	PostAppSubscriptions  Endpoint = "POST /{app}/subscriptions"
-	GetPhoneNumbers       Endpoint = "GET /{business-account}/phone_numbers"
-	GetSubscribedApps     Endpoint = "GET /{business-account}/subscribed_apps"
-	PostSubscribedApps    Endpoint = "POST /{business-account}/subscribed_apps"
-	DeleteSubscribedApps  Endpoint = "DELETE /{business-account}/subscribed_apps"
-	GetPhoneNumber        Endpoint = "GET /{phone-number}"
-	PostPhoneNumber       Endpoint = "POST /{phone-number}"
-	PostMessages          Endpoint = "POST /{phone-number}/messages"
+	GetDebugToken        Endpoint = "GET /debug_token"
+	GetAppSubscriptions  Endpoint = "GET /{app}/subscriptions"
+	PostAppSubscriptions Endpoint = "POST /{app}/subscriptions"
+	GetPhoneNumbers      Endpoint = "GET /{business-account}/phone_numbers"
+	GetSubscribedApps    Endpoint = "GET /{business-account}/subscribed_apps"
+	PostSubscribedApps   Endpoint = "POST /{business-account}/subscribed_apps"
+	DeleteSubscribedApps Endpoint = "DELETE /{business-account}/subscribed_apps"
+	GetPhoneNumber       Endpoint = "GET /{phone-number}"
+	PostPhoneNumber      Endpoint = "POST /{phone-number}"
+	PostMessages         Endpoint = "POST /{phone-number}/messages"
+	PostMedia            Endpoint = "POST /{phone-number}/media"
+	GetMedia             Endpoint = "GET /{media}"
+	// DownloadMedia is the URL that GetMedia names, outside of the Graph API.
+	DownloadMedia         Endpoint = "GET /files/{media}"
 	unknownEndpoint       Endpoint = "unknown"
 	maxBody                        = 1 << 20
 	maxRequests                    = 100_000
@@ -45,7 +49,7 @@ const (
 func Endpoints() []Endpoint {
 	return []Endpoint{
 		GetDebugToken, GetAppSubscriptions, PostAppSubscriptions, GetPhoneNumbers, GetSubscribedApps,
-		PostSubscribedApps, DeleteSubscribedApps, GetPhoneNumber, PostPhoneNumber, PostMessages,
+		PostSubscribedApps, DeleteSubscribedApps, GetPhoneNumber, PostPhoneNumber, PostMessages, PostMedia, GetMedia, DownloadMedia,
 	}
 }
 
@@ -113,12 +117,14 @@ func (s *Server) routes() *http.ServeMux {
 		{GetSubscribedApps, s.subscribedApps},
 		{PostSubscribedApps, s.subscribeApp},
 		{DeleteSubscribedApps, s.unsubscribeApp},
-		{GetPhoneNumber, s.phoneNumber},
 		{PostPhoneNumber, s.updatePhoneNumber},
 		{PostMessages, s.sendMessage},
+		{PostMedia, s.uploadMedia},
 	} {
 		mux.Handle(pattern(route.endpoint), s.serve(route.endpoint, route.handle))
 	}
+	mux.Handle(pattern(GetPhoneNumber), s.eitherNode(s.serve(GetPhoneNumber, s.phoneNumber), s.serve(GetMedia, s.mediaNode)))
+	mux.HandleFunc("GET "+filesPath+"{object}", s.downloadMedia)
 	mux.Handle("/", s.serve(unknownEndpoint, func(*graphCall) (any, *graphError) {
 		return nil, &graphError{status: http.StatusBadRequest, code: unknownPathComponents, kind: oauthException,
 			message: "Unknown path components"}
@@ -310,6 +316,9 @@ func readParameters(r *http.Request) (map[string]any, *graphError) {
 		return parameters, nil
 	}
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if mediaType == "multipart/form-data" {
+		return parameters, readMultipart(r, body, parameters)
+	}
 	if mediaType == "application/x-www-form-urlencoded" {
 		values, err := url.ParseQuery(string(body))
 		if err != nil {

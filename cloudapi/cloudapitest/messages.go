@@ -30,8 +30,12 @@ type SentMessage struct {
 	Recipient string `json:"recipient,omitempty"`
 	Type      string `json:"type"`
 	// Text is the body of a text message.
-	Text    string `json:"text,omitempty"`
-	ReplyTo string `json:"replyTo,omitempty"`
+	Text string `json:"text,omitempty"`
+	// MediaID, Caption and Filename are those of a file.
+	MediaID  string `json:"mediaID,omitempty"`
+	Caption  string `json:"caption,omitempty"`
+	Filename string `json:"filename,omitempty"`
+	ReplyTo  string `json:"replyTo,omitempty"`
 	// BizOpaqueCallbackData comes back in every status.
 	BizOpaqueCallbackData string `json:"bizOpaqueCallbackData,omitempty"`
 	// Body is the message as received.
@@ -174,6 +178,9 @@ func (s *Server) readMessage(c *graphCall, n *number) (*SentMessage, *graphError
 		return nil, badParameter("Param biz_opaque_callback_data must be at most %d characters long", cloudapi.MaxCallbackData)
 	}
 	if failed := m.readText(c); failed != nil {
+		return nil, failed
+	}
+	if failed := s.readMedia(c, m); failed != nil {
 		return nil, failed
 	}
 	if context, ok := c.parameters["context"].(map[string]any); ok {

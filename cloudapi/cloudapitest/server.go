@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,6 +45,7 @@ type Server struct {
 	customers  map[string]*Customer
 	messages   map[string]*SentMessage
 	messageIDs []string
+	media      map[string]*media
 	requests   []Request
 	failures   []*failure
 	window     bool
@@ -123,6 +125,7 @@ func New(options ...Option) *Server {
 		tokens:    map[string]*tokenState{},
 		customers: map[string]*Customer{},
 		messages:  map[string]*SentMessage{},
+		media:     map[string]*media{},
 		statuses:  []string{"sent", "delivered"},
 		lanes:     map[string]*lane{},
 		settled:   make(chan struct{}),
@@ -156,7 +159,11 @@ func NewServer(options ...Option) *Server {
 
 // ServeHTTP answers a call to the Graph API.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	limit := int64(maxBody)
+	if strings.HasSuffix(r.URL.Path, "/media") {
+		limit = maxUpload
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	s.mux.ServeHTTP(w, r)
 }
 

@@ -31,8 +31,9 @@ type controlRoute struct {
 var controlRoutes = []controlRoute{
 	{"GET /healthz", "200 once it serves", (*control).healthz},
 	{"GET /phone-numbers", "the business phone numbers", (*control).phoneNumbers},
-	{"POST /customers/{phone}/messages", `a customer writes: {"name":"Erika","text":"Hello"}`, (*control).customerWrites},
+	{"POST /customers/{phone}/messages", `a customer writes: {"name":"Erika","text":"Hello"}, or sends a "file"`, (*control).customerWrites},
 	{"GET /customers/{phone}/messages", "what businesses sent to the customer", (*control).customerReceived},
+	{"GET /media/{id}", "a file that a customer sent or a business uploaded", (*control).media},
 	{"GET /deliveries", "the webhooks with every attempt", (*control).deliveries},
 	{"POST /phone-numbers/{id}/webhooks", "signs the body and posts it to the callback URL", (*control).postWebhook},
 	{"PUT /phone-numbers/{id}/override", `sets a callback URL: {"appID":"…","url":"https://…"}`, (*control).setOverride},
@@ -124,12 +125,20 @@ func (c *control) customerWrites(r *http.Request) (any, error) {
 		Name    string         `json:"name"`
 		Text    string         `json:"text"`
 		Message map[string]any `json:"message"`
+		// File has the members of cloudapitest.File; its content is in base64.
+		File *cloudapitest.File `json:"file"`
 	}
 	if err := decode(r, &in); err != nil {
 		return nil, err
 	}
-	if (in.Text == "") == (in.Message == nil) {
-		return nil, errors.New(`exactly one of "text" and "message" is needed`)
+	contents := 0
+	for _, given := range []bool{in.Text != "", in.Message != nil, in.File != nil} {
+		if given {
+			contents++
+		}
+	}
+	if contents != 1 {
+		return nil, errors.New(`exactly one of "text", "message" and "file" is needed`)
 	}
 	to, err := c.number(in.To)
 	if err != nil {
@@ -138,6 +147,10 @@ func (c *control) customerWrites(r *http.Request) (any, error) {
 	customer, err := c.customer(r, in.Name)
 	if err != nil {
 		return nil, err
+	}
+	if in.File != nil {
+		id, media := customer.SendsFile(to, *in.File)
+		return map[string]string{"id": id, "mediaID": media}, nil
 	}
 	if in.Message == nil {
 		return map[string]string{"id": customer.Says(to, in.Text)}, nil
@@ -151,6 +164,14 @@ func (c *control) customerReceived(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return orEmpty(customer.Received()), nil
+}
+
+func (c *control) media(r *http.Request) (any, error) {
+	file, ok := c.sim.Media(r.PathValue("id"))
+	if !ok {
+		return nil, notFoundError{"file with this media ID"}
+	}
+	return file, nil
 }
 
 func (c *control) deliveries(*http.Request) (any, error) { return orEmpty(c.sim.Deliveries()), nil }

@@ -14,7 +14,10 @@
 //	                                         {"name":"Erika","text":"Hello"}, or "message" in place of "text" with a
 //	                                         message in the form of webhooks; "to" is the phone number ID and may be
 //	                                         left out where there is only one; answers {"id":"wamid…"}
+//	                                         or sends a file, its content in base64:
+//	                                         {"file":{"kind":"image","mimeType":"image/png","content":"…"}}
 //	GET    /customers/{phone}/messages       what businesses sent to the customer
+//	GET    /media/{id}                       a file that a customer sent or a business uploaded
 //	GET    /deliveries                       the webhooks with every attempt and its status
 //	POST   /phone-numbers/{id}/webhooks      signs the request's body and posts it once to the callback URL in force;
 //	                                         answers {"status":200}
