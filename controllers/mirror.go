@@ -58,6 +58,7 @@ func (r *Reconciler) mirrorReceiver(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.receiverStatus.Backlog, s.receiverStatus.DeadLetters = &status.Backlog, &status.DeadLetters
+	s.receiverStatus.Misrouted = &status.Misrouted
 	if at := status.LastMessageTime; at != nil {
 		s.receiverStatus.LastMessageTime = &metav1.Time{Time: at.UTC().Truncate(time.Second)}
 	}

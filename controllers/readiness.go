@@ -25,6 +25,13 @@ var readiness = []policy{
 	func(s *scope, _ map[string]*finding) *finding { return s.exposureRefused() },
 	// Meta calls this channel for this number.
 	needs(v1alpha1.ConditionWebhookRegistered),
+	// What works is also wanted to.
+	func(s *scope, _ map[string]*finding) *finding {
+		if s.channel.Spec.Delivery == v1alpha1.DeliveryHeld {
+			return fails(v1alpha1.ReasonHeld, "Everything works and is stored, but spec.delivery is Held: nothing is sent to the helpdesk or to customers. Set it to Active to send what waits, in order.")
+		}
+		return nil
+	},
 }
 
 func needs(conditionType string) policy {

@@ -131,10 +131,11 @@ var _ = Describe("A channel", func() {
 
 	It("mirrors what the receiver says of itself", func() {
 		at := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-		receiver.say(config.Status{Backlog: 3, DeadLetters: 1, LastMessageTime: &at}, nil)
+		receiver.say(config.Status{Backlog: 3, DeadLetters: 1, Misrouted: 2, LastMessageTime: &at}, nil)
 		channel := f.createReady()
 		Eventually(func() *v1alpha1.ReceiverStatus { return f.current(channel).Status.Receiver }).Should(And(
 			HaveField("Backlog", HaveValue(BeEquivalentTo(3))), HaveField("DeadLetters", HaveValue(BeEquivalentTo(1))),
+			HaveField("Misrouted", HaveValue(BeEquivalentTo(2))),
 			HaveField("LastMessageTime.Time", BeTemporally("==", at))))
 
 		By("keeping it while the receiver does not answer")

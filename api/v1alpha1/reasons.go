@@ -42,6 +42,8 @@ const (
 	ReasonWaitingForReceiver = "WaitingForReceiver"
 	// ReasonHostnameMissing means that nobody said under which name Meta reaches the channel.
 	ReasonHostnameMissing = "HostnameMissing"
+	// ReasonHeld means that spec.delivery holds back everything that works otherwise.
+	ReasonHeld = "Held"
 	// ReasonReady means that everything works.
 	ReasonReady = "Ready"
 )

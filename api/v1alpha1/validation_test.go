@@ -33,7 +33,13 @@ func smallest() *v1alpha1.WhatsAppChannel {
 func complete() *v1alpha1.WhatsAppChannel {
 	channel := smallest()
 	channel.Spec.PhoneNumber = "+1 631-555-1111"
-	channel.Spec.Messages.Welcome = &v1alpha1.MessageText{Text: "Thanks for writing. An agent will answer soon."}
+	channel.Spec.Messages = v1alpha1.Messages{
+		Welcome:     &v1alpha1.MessageText{Text: "Thanks for writing. An agent will answer soon."},
+		Goodbye:     &v1alpha1.MessageText{Text: "Your request is closed. Write again any time."},
+		Reminder:    &v1alpha1.ReminderText{Text: "Please reply to keep this conversation open.", AfterMinutes: ptr.To[int32](1439)},
+		Unsupported: &v1alpha1.MessageText{Text: "Sorry, we cannot read this kind of message."},
+	}
+	channel.Spec.Delivery = v1alpha1.DeliveryHeld
 	channel.Spec.Callback = v1alpha1.Callback{
 		Registration:    v1alpha1.RegistrationAutomatic,
 		AppSubscription: v1alpha1.AppSubscriptionCreateIfAbsent,
@@ -55,6 +61,12 @@ func complete() *v1alpha1.WhatsAppChannel {
 		},
 	}
 	return channel
+}
+
+func reminder(text string, afterMinutes *int32) change {
+	return func(c *v1alpha1.WhatsAppChannel) {
+		c.Spec.Messages.Reminder = &v1alpha1.ReminderText{Text: text, AfterMinutes: afterMinutes}
+	}
 }
 
 type change func(*v1alpha1.WhatsAppChannel)
@@ -89,6 +101,15 @@ func TestCreate(t *testing.T) {
 		"a welcome of 4097 characters": {func(c *v1alpha1.WhatsAppChannel) {
 			c.Spec.Messages.Welcome = &v1alpha1.MessageText{Text: strings.Repeat("é", 4097)}
 		}, "spec.messages.welcome.text"},
+		"a goodbye without text":      {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Messages.Goodbye = &v1alpha1.MessageText{} }, "spec.messages.goodbye.text"},
+		"an unsupported without text": {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Messages.Unsupported = &v1alpha1.MessageText{} }, "spec.messages.unsupported.text"},
+		"a reminder without text":     {reminder("", nil), "spec.messages.reminder.text"},
+		"a reminder without time":     {reminder("Please reply.", nil), ""},
+		"a reminder after 0 minutes":  {reminder("Please reply.", ptr.To[int32](0)), "spec.messages.reminder.afterMinutes"},
+		"a reminder after 1 minute":   {reminder("Please reply.", ptr.To[int32](1)), ""},
+		"a reminder after 24 hours":   {reminder("Please reply.", ptr.To[int32](1440)), "spec.messages.reminder.afterMinutes"},
+		"active delivery":             {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Delivery = v1alpha1.DeliveryActive }, ""},
+		"an unknown delivery":         {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Delivery = "Paused" }, `supported values: "Active", "Held"`},
 		"an unknown registration":     {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Callback.Registration = "Sometimes" }, `supported values: "Manual", "Automatic"`},
 		"an unknown app subscription": {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Callback.AppSubscription = "Replace" }, `supported values: "Keep", "CreateIfAbsent"`},
 		"creating an app subscription by hand": {func(c *v1alpha1.WhatsAppChannel) {

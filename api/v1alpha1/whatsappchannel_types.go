@@ -105,6 +105,11 @@ type WhatsAppChannelSpec struct {
 	// receiver is how the program that Meta calls is run.
 	// +optional
 	Receiver Receiver `json:"receiver,omitempty,omitzero"`
+
+	// delivery says whether messages are passed on: Active, or Held, where everything is stored, and nothing is sent to
+	// the helpdesk or to customers until it is Active again. Left out, it is Active.
+	// +optional
+	Delivery DeliveryMode `json:"delivery,omitempty"`
 }
 
 // SecretKeyReference names one key of a Secret in the channel's own namespace.
@@ -132,6 +137,19 @@ type Messages struct {
 	// welcome is sent once for each new ticket, after the customer's first message.
 	// +optional
 	Welcome *MessageText `json:"welcome,omitempty"`
+
+	// goodbye is sent when a ticket is closed inside the customer service window, once for each ticket.
+	// +optional
+	Goodbye *MessageText `json:"goodbye,omitempty"`
+
+	// reminder asks a customer to write again before the customer service window closes, 24 hours after their last
+	// message, after which WhatsApp refuses replies. It is sent once in a window, while the ticket is not closed.
+	// +optional
+	Reminder *ReminderText `json:"reminder,omitempty"`
+
+	// unsupported answers a message of a kind that WhatsApp does not pass on or the receiver cannot show.
+	// +optional
+	Unsupported *MessageText `json:"unsupported,omitempty"`
 }
 
 // MessageText is one text message.
@@ -142,6 +160,34 @@ type MessageText struct {
 	// +required
 	Text string `json:"text,omitempty"`
 }
+
+// ReminderText is a text message that is sent some time after the customer's last message.
+type ReminderText struct {
+	// text is sent as it stands. WhatsApp allows 4096 characters.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	// +required
+	Text string `json:"text,omitempty"`
+
+	// afterMinutes is how many minutes after the customer's last message the reminder is sent. Left out, it is 1200,
+	// which is 20 hours.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1439
+	// +optional
+	AfterMinutes *int32 `json:"afterMinutes,omitempty"`
+}
+
+// DeliveryMode says whether what customers and agents write is passed on.
+//
+// +kubebuilder:validation:Enum=Active;Held
+type DeliveryMode string
+
+const (
+	// DeliveryActive passes everything on.
+	DeliveryActive DeliveryMode = "Active"
+	// DeliveryHeld stores everything, and sends nothing to the helpdesk or to customers.
+	DeliveryHeld DeliveryMode = "Held"
+)
 
 // RegistrationMode says who tells Meta the callback URL.
 //
@@ -519,4 +565,9 @@ type ReceiverStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	DeadLetters *int64 `json:"deadLetters,omitempty"`
+
+	// misrouted counts webhooks that Meta sent for another phone number. They are kept and wait for a person.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	Misrouted *int64 `json:"misrouted,omitempty"`
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
@@ -28,10 +29,31 @@ func ChannelConfig(channel *v1alpha1.WhatsAppChannel, number *config.PhoneNumber
 		TargetGroup:       channel.Spec.TargetGroup,
 		Graph:             config.Graph{BaseURL: graph.BaseURL, Version: graph.Version},
 	}
-	if welcome := channel.Spec.Messages.Welcome; welcome != nil {
-		c.Messages.Welcome = welcome.Text
+	c.Messages = messages(channel.Spec.Messages)
+	if channel.Spec.Delivery == v1alpha1.DeliveryHeld {
+		c.Delivery = config.Held
 	}
 	return c
+}
+
+// reminderAfterMinutes is when a reminder is sent unless the channel says otherwise: 20 hours after the customer's last
+// message, which leaves them four to answer in.
+const reminderAfterMinutes = 1200
+
+func messages(declared v1alpha1.Messages) config.Messages {
+	text := func(m *v1alpha1.MessageText) string {
+		if m == nil {
+			return ""
+		}
+		return m.Text
+	}
+	m := config.Messages{
+		Welcome: text(declared.Welcome), Goodbye: text(declared.Goodbye), Unsupported: text(declared.Unsupported),
+	}
+	if r := declared.Reminder; r != nil {
+		m.Reminder = &config.Reminder{Text: r.Text, AfterMinutes: ptr.Deref(r.AfterMinutes, reminderAfterMinutes)}
+	}
+	return m
 }
 
 // ConfigMap holds the receiver's configuration.

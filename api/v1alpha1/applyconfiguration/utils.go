@@ -42,6 +42,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ReceiverStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RegistrationStatus"):
 		return &apiv1alpha1.RegistrationStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ReminderText"):
+		return &apiv1alpha1.ReminderTextApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretKeyReference"):
 		return &apiv1alpha1.SecretKeyReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceExposure"):

@@ -78,6 +78,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: verifyTokenSecretRef
       type:
         namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.SecretKeyReference
+- name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.DeliveryMode
+  scalar: string
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.Exposure
   map:
     fields:
@@ -111,6 +113,15 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.Messages
   map:
     fields:
+    - name: goodbye
+      type:
+        namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.MessageText
+    - name: reminder
+      type:
+        namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.ReminderText
+    - name: unsupported
+      type:
+        namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.MessageText
     - name: welcome
       type:
         namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.MessageText
@@ -159,6 +170,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: lastMessageTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: misrouted
+      type:
+        scalar: numeric
     - name: readyReplicas
       type:
         scalar: numeric
@@ -174,6 +188,15 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
     - name: url
+      type:
+        scalar: string
+- name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.ReminderText
+  map:
+    fields:
+    - name: afterMinutes
+      type:
+        scalar: numeric
+    - name: text
       type:
         scalar: string
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.SQLiteStorage
@@ -252,6 +275,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: callback
       type:
         namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.Callback
+    - name: delivery
+      type:
+        namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.DeliveryMode
     - name: messages
       type:
         namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.Messages

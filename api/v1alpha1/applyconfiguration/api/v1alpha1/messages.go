@@ -11,6 +11,13 @@ package v1alpha1
 type MessagesApplyConfiguration struct {
 	// welcome is sent once for each new ticket, after the customer's first message.
 	Welcome *MessageTextApplyConfiguration `json:"welcome,omitempty"`
+	// goodbye is sent when a ticket is closed inside the customer service window, once for each ticket.
+	Goodbye *MessageTextApplyConfiguration `json:"goodbye,omitempty"`
+	// reminder asks a customer to write again before the customer service window closes, 24 hours after their last
+	// message, after which WhatsApp refuses replies. It is sent once in a window, while the ticket is not closed.
+	Reminder *ReminderTextApplyConfiguration `json:"reminder,omitempty"`
+	// unsupported answers a message of a kind that WhatsApp does not pass on or the receiver cannot show.
+	Unsupported *MessageTextApplyConfiguration `json:"unsupported,omitempty"`
 }
 
 // MessagesApplyConfiguration constructs a declarative configuration of the Messages type for use with
@@ -24,5 +31,29 @@ func Messages() *MessagesApplyConfiguration {
 // If called multiple times, the Welcome field is set to the value of the last call.
 func (b *MessagesApplyConfiguration) WithWelcome(value *MessageTextApplyConfiguration) *MessagesApplyConfiguration {
 	b.Welcome = value
+	return b
+}
+
+// WithGoodbye sets the Goodbye field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Goodbye field is set to the value of the last call.
+func (b *MessagesApplyConfiguration) WithGoodbye(value *MessageTextApplyConfiguration) *MessagesApplyConfiguration {
+	b.Goodbye = value
+	return b
+}
+
+// WithReminder sets the Reminder field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Reminder field is set to the value of the last call.
+func (b *MessagesApplyConfiguration) WithReminder(value *ReminderTextApplyConfiguration) *MessagesApplyConfiguration {
+	b.Reminder = value
+	return b
+}
+
+// WithUnsupported sets the Unsupported field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Unsupported field is set to the value of the last call.
+func (b *MessagesApplyConfiguration) WithUnsupported(value *MessageTextApplyConfiguration) *MessagesApplyConfiguration {
+	b.Unsupported = value
 	return b
 }

@@ -21,6 +21,8 @@ type ReceiverStatusApplyConfiguration struct {
 	Backlog *int64 `json:"backlog,omitempty"`
 	// deadLetters counts remote calls that were given up and wait for a person.
 	DeadLetters *int64 `json:"deadLetters,omitempty"`
+	// misrouted counts webhooks that Meta sent for another phone number. They are kept and wait for a person.
+	Misrouted *int64 `json:"misrouted,omitempty"`
 }
 
 // ReceiverStatusApplyConfiguration constructs a declarative configuration of the ReceiverStatus type for use with
@@ -58,5 +60,13 @@ func (b *ReceiverStatusApplyConfiguration) WithBacklog(value int64) *ReceiverSta
 // If called multiple times, the DeadLetters field is set to the value of the last call.
 func (b *ReceiverStatusApplyConfiguration) WithDeadLetters(value int64) *ReceiverStatusApplyConfiguration {
 	b.DeadLetters = &value
+	return b
+}
+
+// WithMisrouted sets the Misrouted field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Misrouted field is set to the value of the last call.
+func (b *ReceiverStatusApplyConfiguration) WithMisrouted(value int64) *ReceiverStatusApplyConfiguration {
+	b.Misrouted = &value
 	return b
 }

@@ -4,6 +4,10 @@
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+)
+
 // WhatsAppChannelSpecApplyConfiguration represents a declarative configuration of the WhatsAppChannelSpec type for use
 // with apply.
 //
@@ -28,6 +32,9 @@ type WhatsAppChannelSpecApplyConfiguration struct {
 	Callback *CallbackApplyConfiguration `json:"callback,omitempty"`
 	// receiver is how the program that Meta calls is run.
 	Receiver *ReceiverApplyConfiguration `json:"receiver,omitempty"`
+	// delivery says whether messages are passed on: Active, or Held, where everything is stored, and nothing is sent to
+	// the helpdesk or to customers until it is Active again. Left out, it is Active.
+	Delivery *apiv1alpha1.DeliveryMode `json:"delivery,omitempty"`
 }
 
 // WhatsAppChannelSpecApplyConfiguration constructs a declarative configuration of the WhatsAppChannelSpec type for use with
@@ -97,5 +104,13 @@ func (b *WhatsAppChannelSpecApplyConfiguration) WithCallback(value *CallbackAppl
 // If called multiple times, the Receiver field is set to the value of the last call.
 func (b *WhatsAppChannelSpecApplyConfiguration) WithReceiver(value *ReceiverApplyConfiguration) *WhatsAppChannelSpecApplyConfiguration {
 	b.Receiver = value
+	return b
+}
+
+// WithDelivery sets the Delivery field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Delivery field is set to the value of the last call.
+func (b *WhatsAppChannelSpecApplyConfiguration) WithDelivery(value apiv1alpha1.DeliveryMode) *WhatsAppChannelSpecApplyConfiguration {
+	b.Delivery = &value
 	return b
 }
