@@ -186,19 +186,20 @@ func TestDeliveryMovesForward(t *testing.T) {
 		events []conversation.Event
 		want   []string
 	}{
-		"in order":                              {1, []conversation.Event{end(0, conversation.Accepted), status(0, "sent"), status(0, "delivered"), status(0, "read")}, []string{"sent", "delivered", "read"}},
-		"out of order":                          {1, []conversation.Event{status(0, "read"), status(0, "sent"), status(0, "delivered")}, []string{"read"}},
-		"a status before the answer":            {1, []conversation.Event{status(0, "sent"), end(0, conversation.Accepted)}, []string{"sent"}},
-		"repeated":                              {1, []conversation.Event{status(0, "sent"), status(0, "sent")}, []string{"sent"}},
-		"failed, with the reason":               {1, []conversation.Event{status(0, "failed"), status(0, "sent")}, []string{"failed: Unable to deliver (WhatsApp error 131026)"}},
-		"what arrived did not fail":             {1, []conversation.Event{status(0, "delivered"), status(0, "failed")}, []string{"delivered"}},
-		"unknown is overtaken by a status":      {1, []conversation.Event{end(0, conversation.Unknown), status(0, "delivered")}, []string{"uncertain: why", "delivered"}},
-		"refused":                               {1, []conversation.Event{end(0, conversation.Refused)}, []string{"not-sent: why"}},
-		"an unknown status means nothing":       {1, []conversation.Event{status(0, "warped")}, nil},
-		"a part that is not there":              {1, []conversation.Event{status(7, "sent")}, nil},
-		"the slowest part counts":               {2, []conversation.Event{status(0, "read"), status(1, "sent"), status(1, "delivered")}, []string{"sent", "delivered"}},
-		"one failed part fails the whole":       {2, []conversation.Event{status(0, "sent"), status(1, "failed")}, []string{"failed: Unable to deliver (WhatsApp error 131026)"}},
-		"a message that nobody knows is no one": {0, []conversation.Event{status(0, "sent")}, nil},
+		"in order":                                {1, []conversation.Event{end(0, conversation.Accepted), status(0, "sent"), status(0, "delivered"), status(0, "read")}, []string{"sent", "delivered", "read"}},
+		"out of order":                            {1, []conversation.Event{status(0, "read"), status(0, "sent"), status(0, "delivered")}, []string{"read"}},
+		"a status before the answer":              {1, []conversation.Event{status(0, "sent"), end(0, conversation.Accepted)}, []string{"sent"}},
+		"repeated":                                {1, []conversation.Event{status(0, "sent"), status(0, "sent")}, []string{"sent"}},
+		"failed, with the reason":                 {1, []conversation.Event{status(0, "failed"), status(0, "sent")}, []string{"failed: Unable to deliver (WhatsApp error 131026)"}},
+		"what arrived did not fail":               {1, []conversation.Event{status(0, "delivered"), status(0, "failed")}, []string{"delivered"}},
+		"unknown is overtaken by a status":        {1, []conversation.Event{end(0, conversation.Unknown), status(0, "delivered")}, []string{"uncertain: why", "delivered"}},
+		"refused":                                 {1, []conversation.Event{end(0, conversation.Refused)}, []string{"not-sent: why"}},
+		"an unknown status means nothing":         {1, []conversation.Event{status(0, "warped")}, nil},
+		"a part that is not there":                {1, []conversation.Event{status(7, "sent")}, nil},
+		"the slowest part counts":                 {2, []conversation.Event{status(0, "read"), status(1, "sent"), status(1, "delivered")}, []string{"sent", "delivered"}},
+		"a late status does not take a part back": {2, []conversation.Event{status(0, "read"), status(0, "sent"), status(1, "read")}, []string{"read"}},
+		"one failed part fails the whole":         {2, []conversation.Event{status(0, "sent"), status(1, "failed")}, []string{"failed: Unable to deliver (WhatsApp error 131026)"}},
+		"a message that nobody knows is no one":   {0, []conversation.Event{status(0, "sent")}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := opened(t)
