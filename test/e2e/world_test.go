@@ -110,7 +110,7 @@ func (l *line) apply(ctx context.Context) string {
 // expectReady waits as a user does.
 func (l *line) expectReady(ctx context.Context) {
 	GinkgoHelper()
-	kubectl(ctx, "wait", "--for=condition=Ready", "--timeout=3m", "--namespace", l.namespace, "whatsappchannel/"+l.name)
+	kubectl(ctx, "wait", "--for=condition=Ready", "--timeout=90s", "--namespace", l.namespace, "whatsappchannel/"+l.name)
 }
 
 // channel reads the channel.
