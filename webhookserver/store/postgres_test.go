@@ -2,20 +2,30 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/test/postgrestest"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock/clocktest"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/storetest"
 )
 
-func openPostgres(t *testing.T, server *postgrestest.Server, schema string) *store.Postgres {
-	t.Helper()
-	s, err := store.OpenPostgres(context.Background(), store.PostgresOptions{
+func tryPostgres(server *postgrestest.Server, schema string) (*store.Postgres, error) {
+	return store.OpenPostgres(context.Background(), store.PostgresOptions{
 		DSN: func() (string, error) { return server.DSN(), nil }, Schema: schema,
 	})
+}
+
+func openPostgres(t *testing.T, server *postgrestest.Server, schema string) *store.Postgres {
+	t.Helper()
+	s, err := tryPostgres(server, schema)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,4 +39,215 @@ func TestPostgresConforms(t *testing.T) {
 		schema := fmt.Sprintf("channel_%d", schemas.Add(1))
 		return func(t *testing.T) store.Store { return openPostgres(t, server, schema) }
 	})
+}
+
+// bodies returns what is in the inbox.
+func bodies(t *testing.T, s store.Store) map[string]bool {
+	t.Helper()
+	found := map[string]bool{}
+	if err := s.View(t.Context(), func(tx *store.Tx) error {
+		list, err := tx.NextInbox(1_000_000)
+		for _, row := range list {
+			found[string(row.Body)] = true
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestPostgresKeepsWhatItAcknowledgedWhenTheServerCrashes(t *testing.T) {
+	// The server is not told to wait for the disk, so that it would lose what the store does not insist on.
+	server := postgrestest.Start(t, postgrestest.Options{Settings: map[string]string{"synchronous_commit": "off", "wal_writer_delay": "10s"}})
+	s := openPostgres(t, server, "channel")
+	defer s.Close()
+	var (
+		mu           sync.Mutex
+		acknowledged []string
+		callers      sync.WaitGroup
+	)
+	enough := make(chan struct{})
+	for caller := range 8 {
+		callers.Go(func() {
+			for i := 0; ; i++ {
+				body := fmt.Sprintf("%d/%d", caller, i)
+				if err := s.Append(context.Background(), store.Webhook{ReceivedAt: storetest.At, Body: []byte(body)}); err != nil {
+					if !errors.Is(err, store.ErrUnavailable) {
+						t.Errorf("Append: %v", err)
+					}
+					return
+				}
+				mu.Lock()
+				if acknowledged = append(acknowledged, body); len(acknowledged) == 300 {
+					close(enough)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	<-enough
+	server.Kill()
+	callers.Wait()
+	if err := s.Update(t.Context(), func(*store.Tx) error { return nil }); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("an update without a server: %v", err)
+	}
+	if s.Err() != nil {
+		t.Errorf("the store counts as failed: %v", s.Err())
+	}
+	server.Run()
+	found := bodies(t, s)
+	for _, body := range acknowledged {
+		if !found[body] {
+			t.Errorf("%s was acknowledged and is lost", body)
+		}
+	}
+	if err := s.Append(t.Context(), store.Webhook{Body: []byte("again")}); err != nil {
+		t.Errorf("after the server is back: %v", err)
+	}
+}
+
+// Without the lock, both would read the same number, and one of the increments would be lost.
+func TestPostgresLetsProcessesTakeTurns(t *testing.T) {
+	server := postgrestest.Start(t, postgrestest.Options{})
+	var (
+		group  sync.WaitGroup
+		stores []*store.Postgres
+		mu     sync.Mutex
+	)
+	// They start at the same moment, so that one has to wait for the other's migrations.
+	for range 3 {
+		group.Go(func() {
+			s, err := tryPostgres(server, "channel")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			stores = append(stores, s)
+		})
+	}
+	group.Wait()
+	for _, s := range stores {
+		defer s.Close()
+		for range 4 {
+			group.Go(func() {
+				for range 10 {
+					if err := s.Update(context.Background(), increment); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+	}
+	group.Wait()
+	if err := stores[0].View(t.Context(), func(tx *store.Tx) error {
+		n, err := tx.Meta("n")
+		if n != "120" {
+			t.Errorf("120 increments made %s", n)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func increment(tx *store.Tx) error {
+	text, err := tx.Meta("n")
+	if err != nil {
+		return err
+	}
+	n, _ := strconv.Atoi(text)
+	return tx.SetMeta("n", strconv.Itoa(n+1))
+}
+
+func TestPostgresRefusesSchemasThatAreNotItsOwn(t *testing.T) {
+	server := postgrestest.Start(t, postgrestest.Options{})
+	server.Exec(
+		`CREATE SCHEMA shop`, `CREATE TABLE shop.customer (id int)`,
+		`CREATE ROLE guest LOGIN`, `CREATE SCHEMA prepared AUTHORIZATION guest`,
+	)
+	if _, err := tryPostgres(server, "shop"); !errors.Is(err, store.ErrForeign) || !strings.Contains(err.Error(), `"shop"`) {
+		t.Errorf("a schema of another program: %v", err)
+	}
+	asGuest := func(schema string) error {
+		s, err := store.OpenPostgres(t.Context(), store.PostgresOptions{
+			DSN:    func() (string, error) { return strings.ReplaceAll(server.DSN(), "user=postgres", "user=guest"), nil },
+			Schema: schema,
+		})
+		if err == nil {
+			err = s.Close()
+		}
+		return err
+	}
+	if err := asGuest("fresh"); err == nil || !strings.Contains(err.Error(), "may not create the schema") {
+		t.Errorf("without the right to create a schema: %v", err)
+	}
+	if err := asGuest("prepared"); err != nil {
+		t.Errorf("a schema that was created for the user: %v", err)
+	}
+}
+
+func TestPostgresRefusesAStoreOfTheFuture(t *testing.T) {
+	server := postgrestest.Start(t, postgrestest.Options{})
+	s := openPostgres(t, server, "channel")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server.Exec(`INSERT INTO channel.migration SELECT max(version) + 1 FROM channel.migration`)
+	s = openPostgres(t, server, "channel")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server.Exec(`INSERT INTO channel.migration SELECT max(version) + 1 FROM channel.migration`)
+	if _, err := tryPostgres(server, "channel"); !errors.Is(err, store.ErrTooNew) {
+		t.Errorf("two versions ahead: %v", err)
+	}
+}
+
+func TestPostgresIsWaitedFor(t *testing.T) {
+	server := postgrestest.Start(t, postgrestest.Options{})
+	var dsn atomic.Pointer[string]
+	dsn.Store(new("no connection string"))
+	clock := clocktest.New(storetest.At)
+	opened := make(chan error, 1)
+	go func() {
+		s, err := store.OpenPostgres(context.Background(), store.PostgresOptions{
+			Schema: "channel", Clock: clock, DSN: func() (string, error) { return *dsn.Load(), nil },
+		})
+		if err == nil {
+			err = s.Close()
+		}
+		opened <- err
+	}()
+	for _, next := range []string{"postgres:///postgres?host=/nowhere", server.DSN()} {
+		clock.AwaitTimers(1)
+		dsn.Store(&next)
+		clock.Advance(time.Second)
+	}
+	if err := <-opened; err != nil {
+		t.Errorf("OpenPostgres: %v", err)
+	}
+}
+
+func TestPostgresTellsWhetherItIsDurable(t *testing.T) {
+	for name, tc := range map[string]struct {
+		settings map[string]string
+		want     bool
+		says     string
+	}{
+		"as installed":         {nil, true, "disk"},
+		"fsync off":            {map[string]string{"fsync": "off"}, false, "fsync = on"},
+		"full_page_writes off": {map[string]string{"full_page_writes": "off"}, false, "full_page_writes = on"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := openPostgres(t, postgrestest.Start(t, postgrestest.Options{Settings: tc.settings}), "channel")
+			defer s.Close()
+			got, err := s.Durability(t.Context())
+			if err != nil || got.Durable != tc.want || !strings.Contains(got.Reason, tc.says) {
+				t.Errorf("Durability: %+v, %v", got, err)
+			}
+		})
+	}
 }

@@ -175,26 +175,30 @@ func storable(text string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(text, replacement), "\x00", replacement)
 }
 
-// judge tells an error of the statement from one of the server or the way to it.
-func (q pgQuerier) judge(err error) error {
+func (q pgQuerier) judge(err error) error { return judgePostgres(err, q.conn.IsClosed()) }
+
+// judgePostgres tells an error of the statement from one of the server or the way to it.
+func judgePostgres(err error, lost bool) error {
 	if err == nil {
 		return nil
 	}
+	if lost {
+		return unavailable(err)
+	}
 	var answer *pgconn.PgError
-	if errors.As(err, &answer) && !q.conn.IsClosed() {
-		switch answer.Code[:2] {
-		// Connection, roll-back, resources, operator intervention, system, internal.
-		case "08", "40", "53", "57", "58", "XX":
-		default:
-			// 25006 is what a server answers that has become a standby.
-			if answer.Code != "25006" {
-				return err
-			}
-		}
-	} else if !q.conn.IsClosed() {
+	if !errors.As(err, &answer) {
 		return err
 	}
-	return unavailable(err)
+	switch answer.Code[:2] {
+	// Connection, roll-back, resources, operator intervention, system, internal.
+	case "08", "40", "53", "57", "58", "XX":
+		return unavailable(err)
+	}
+	// What a server answers that has become a standby.
+	if answer.Code == "25006" {
+		return unavailable(err)
+	}
+	return err
 }
 
 func unavailable(err error) error {

@@ -203,6 +203,75 @@ func inFlightIsInDoubt(t *testing.T, opener Opener) {
 	}
 }
 
+func leases(t *testing.T, opener Opener) {
+	s := open(t, opener)
+	talk(t, s, "c1")
+	add(t, s, "c1", effect("send", conversation.KindSendText))
+	update(t, s, func(tx *store.Tx) error { begin(t, tx, "send"); return nil })
+	expectDue(t, s)
+	for at, want := range map[time.Time]int64{At.Add(lease - time.Millisecond): 0, At.Add(lease): 1} {
+		err := s.Update(t.Context(), func(tx *store.Tx) error {
+			n, err := tx.DoubtInFlight(at, time.Minute)
+			if n != want {
+				t.Errorf("%v after the call began, %d are in doubt", at.Sub(At), n)
+			}
+			return errors.Join(err, errUndo)
+		})
+		if !errors.Is(err, errUndo) {
+			t.Fatal(err)
+		}
+	}
+	view(t, s, func(tx *store.Tx) error {
+		next, err := tx.NextDue(conversation.Graph)
+		if !next.Equal(At.Add(lease)) {
+			t.Errorf("to be looked at again at %v, want the end of the lease", next)
+		}
+		return err
+	})
+}
+
+var errUndo = errors.New("undo")
+
+func lostClaims(t *testing.T, opener Opener) {
+	s := open(t, opener)
+	talk(t, s, "c1")
+	add(t, s, "c1", effect("send", conversation.KindSendText), effect("next", conversation.KindSendText))
+	var old, latest store.Effect
+	update(t, s, func(tx *store.Tx) (err error) {
+		old = begin(t, tx, "send")
+		if _, err = tx.DoubtInFlight(At.Add(lease), time.Minute); err != nil {
+			return err
+		}
+		latest, err = tx.BeginLook(byKeyTx(t, tx, "send"), At.Add(2*lease))
+		return err
+	})
+	for name, change := range map[string]func(*store.Tx) error{
+		"Postpone":     func(tx *store.Tx) error { return tx.Postpone(old, At, "", true) },
+		"Doubt":        func(tx *store.Tx) error { return tx.Doubt(old, At, "") },
+		"RepeatEffect": func(tx *store.Tx) error { return tx.RepeatEffect(old, At) },
+		"HoldEffect":   func(tx *store.Tx) error { return tx.HoldEffect(old, At) },
+		"BeginLook":    func(tx *store.Tx) error { _, err := tx.BeginLook(old, At); return err },
+		"BeginCall":    func(tx *store.Tx) error { _, err := tx.BeginCall(old, At, At); return err },
+	} {
+		if err := s.Update(t.Context(), change); !errors.Is(err, store.ErrSettled) {
+			t.Errorf("%s under a claim that was lost: %v", name, err)
+		}
+	}
+	update(t, s, func(tx *store.Tx) error {
+		fresh, err := tx.FinishEffect(old, store.EffectGivenUp, "", "", At)
+		if fresh {
+			t.Error("an effect was finished under a claim that was lost")
+		}
+		return err
+	})
+	if got := byKey(t, s, "send"); got.State != store.EffectInDoubt || got.Claim != latest.Claim {
+		t.Errorf("the effect is in state %d under claim %d, want in doubt under %d", got.State, got.Claim, latest.Claim)
+	}
+	// That the call succeeded after all is true whoever says it.
+	update(t, s, func(tx *store.Tx) error { return tx.ConfirmEffect(old, "wamid", At) })
+	expectDue(t, s, "next")
+}
+
 func settled(t *testing.T, opener Opener) {
 	s := open(t, opener)
 	talk(t, s, "c1")

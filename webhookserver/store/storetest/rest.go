@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -150,5 +151,28 @@ func counts(t *testing.T, opener Opener) {
 			t.Errorf("counts (-want +got):\n%s", diff)
 		}
 		return err
+	})
+}
+
+func oddText(t *testing.T, opener Opener) {
+	s := open(t, opener)
+	talk(t, s, "c1")
+	update(t, s, func(tx *store.Tx) error {
+		id, err := tx.AddTicket(store.Ticket{Marker: "m\x00", Conversation: "c1", Title: "a\x00b\xffc Zoë 😀", State: store.TicketOpen, CreatedAt: At})
+		if err != nil {
+			return err
+		}
+		return tx.AddArticle(id, store.Article{Marker: "w\x00", Text: "one\x00two", WrittenAt: At}, At)
+	})
+	view(t, s, func(tx *store.Tx) error {
+		got, found, err := tx.TicketByMarker("m\x00")
+		if !found || !strings.HasPrefix(got.Title, "a") || !strings.HasSuffix(got.Title, "c Zoë 😀") {
+			t.Errorf("the ticket: %+v, found %v", got, found)
+		}
+		a, found, err2 := tx.Article("w\x00")
+		if !found || !strings.HasPrefix(a.Text, "one") || !strings.HasSuffix(a.Text, "two") {
+			t.Errorf("the article: %+v, found %v", a, found)
+		}
+		return errors.Join(err, err2)
 	})
 }
