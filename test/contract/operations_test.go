@@ -5,6 +5,7 @@ package contract
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 )
@@ -13,6 +14,7 @@ const (
 	token       = cloudapi.Token("EAAcontract")
 	account     = "102290129340398"
 	phoneNumber = "106540352242922"
+	media       = "2621233374848975"
 	callbackURL = "https://wa.example.com/helpdesk/support"
 )
 
@@ -86,6 +88,13 @@ var operations = []operation{
 	{name: "send a text with a link", call: send(cloudapi.Message{To: "16505551234", Text: link})},
 	{name: "answer a message", call: send(cloudapi.Message{To: "16505551234", Text: text, ReplyTo: "wamid.abc"})},
 	{name: "send with callback data", call: send(cloudapi.Message{To: "16505551234", Text: text, BizOpaqueCallbackData: "effect"}), known: callbackData},
+	{name: "send a picture", call: send(attachment(cloudapi.Attachment{Kind: cloudapi.MediaImage, ID: media, Caption: "Our shop"}))},
+	{name: "send a document", call: send(attachment(cloudapi.Attachment{Kind: cloudapi.MediaDocument, ID: media, Caption: "Your bill", Filename: "bill.pdf"}))},
+	{name: "send a film", call: send(attachment(cloudapi.Attachment{Kind: cloudapi.MediaVideo, ID: media}))},
+	{name: "send a sound", call: send(attachment(cloudapi.Attachment{Kind: cloudapi.MediaAudio, ID: media}))},
+	{name: "send a sticker", call: send(attachment(cloudapi.Attachment{Kind: cloudapi.MediaSticker, ID: media}))},
+	{name: "upload a file", call: uploadMedia, example: "Upload Image JSON"},
+	{name: "look up a file", call: lookUpMedia, document: mediaSlice},
 	{name: "send to a user id", call: send(cloudapi.Message{Recipient: "US.13491208655302741918", Text: text}), known: userID},
 }
 
@@ -119,6 +128,24 @@ func withProof(call func(context.Context, *cloudapi.Client) (decoded, error)) fu
 	return func(ctx context.Context, c *cloudapi.Client) (decoded, error) {
 		return call(ctx, c.WithAppSecret(appSecret))
 	}
+}
+
+func attachment(file cloudapi.Attachment) cloudapi.Message {
+	return cloudapi.Message{To: "16505551234", Attachment: &file}
+}
+
+func uploadMedia(ctx context.Context, c *cloudapi.Client) (decoded, error) {
+	content := "%PDF-1.7"
+	id, err := c.UploadMedia(ctx, token, phoneNumber, cloudapi.Upload{
+		Name: "bill.pdf", MIMEType: "application/pdf", Size: int64(len(content)), Content: strings.NewReader(content),
+	})
+	return decoded{"id": id}, err
+}
+
+// lookUpMedia leaves the hash out: that of the document's example is none.
+func lookUpMedia(ctx context.Context, c *cloudapi.Client) (decoded, error) {
+	file, err := c.Media(ctx, token, media)
+	return decoded{"id": file.ID, "mime_type": file.MIMEType, "url": file.URL, "file_size": strconv.FormatInt(file.Size, 10)}, err
 }
 
 func phoneNumbers(ctx context.Context, c *cloudapi.Client) (decoded, error) {

@@ -16,10 +16,14 @@ import (
 	"time"
 )
 
-// phoneSlice is the part of Meta's OpenAPI document with the calls on phone
-// numbers and business accounts. Whole, the document cannot be served: paths of
-// different objects, all of the form /{Version}/{ID}, hide each other.
-const phoneSlice = "slice-phone.yaml"
+// The parts of Meta's OpenAPI document: with the calls on phone numbers and
+// business accounts, and with those on files. Whole, the document cannot be
+// served: paths of different objects, all of the form /{Version}/{ID}, hide
+// each other.
+const (
+	phoneSlice = "slice-phone.yaml"
+	mediaSlice = "slice-media.yaml"
+)
 
 // prismStart bounds how long Prism may take to read a document, on a machine
 // that is busy with other things.
