@@ -59,7 +59,7 @@ func (c *console) run(ctx context.Context, folder string, environment []string, 
 		lines := bufio.NewReader(reader)
 		for {
 			line, err := lines.ReadString('\n')
-			if line != "" {
+			if strings.TrimSpace(line) != "" {
 				c.show("  " + line)
 			}
 			if err != nil {
