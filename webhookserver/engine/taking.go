@@ -15,8 +15,9 @@ func (t taking) quarantine(reason store.QuarantineReason, detail string, body []
 	return t.tx.Quarantine(store.Quarantined{ReceivedAt: t.receivedAt, Reason: reason, Detail: detail, Body: body})
 }
 
-func (t taking) record(field string, body []byte) error {
-	return t.tx.AddRecord(store.Record{ReceivedAt: t.receivedAt, Field: field, Body: body})
+// record keeps something that belongs to no ticket. What has an occasion is kept once, however often Meta repeats it.
+func (t taking) record(field, occasion string, body []byte) error {
+	return t.tx.AddRecord(store.Record{ReceivedAt: t.receivedAt, Field: field, Occasion: occasion, Body: body})
 }
 
 func (t taking) payload(p webhook.Payload) error {
@@ -47,7 +48,7 @@ func (t taking) change(entry webhook.Entry, change webhook.Change) error {
 		return t.quarantine(store.OtherNumber, "the webhook is for another phone number ID than the channel's", body)
 	}
 	if change.Field != webhook.FieldMessages {
-		return t.record(cmp.Or(change.Field, "(none)"), value.Raw)
+		return t.record(cmp.Or(change.Field, "(none)"), fmt.Sprintf("%s at %d", entry.BusinessAccountID, entry.Time.Unix()), value.Raw)
 	}
 	for _, m := range value.Messages {
 		if len(value.Messages) == 1 && len(m.Errors) == 0 {
@@ -65,7 +66,8 @@ func (t taking) change(entry webhook.Entry, change webhook.Change) error {
 	}
 	// What is about no message is kept, and so is what is new to this version.
 	if len(value.Errors) > 0 || len(value.Messages)+len(value.Statuses) == 0 {
-		return t.record(change.Field, value.Raw)
+		// Errors that belong to no message carry no time: each may be news.
+		return t.record(change.Field, "", value.Raw)
 	}
 	return nil
 }
@@ -84,7 +86,7 @@ func alone(entry webhook.Entry, change webhook.Change) ([]byte, error) {
 func (t taking) message(value webhook.Value, m webhook.Message) error {
 	if m.GroupID != "" {
 		// A group is not a customer, so its messages must not land on a customer's ticket.
-		return t.record("group message", m.Raw)
+		return t.record("group message", m.ID, m.Raw)
 	}
 	contact, found := value.ContactOf(m)
 	from := senderOf(m, contact)
@@ -125,7 +127,7 @@ func (t taking) message(value webhook.Value, m webhook.Message) error {
 	}
 	if effects == 0 {
 		// It is about a ticket, and there is none.
-		if err := t.record(m.Type+" without a ticket", m.Raw); err != nil {
+		if err := t.record(m.Type+" without a ticket", m.ID, m.Raw); err != nil {
 			return err
 		}
 	}
@@ -137,7 +139,7 @@ func (t taking) message(value webhook.Value, m webhook.Message) error {
 
 func (t taking) status(s webhook.Status) error {
 	if s.RecipientType == "group" {
-		return t.record("group status", s.Raw)
+		return t.record("group status", s.ID, s.Raw)
 	}
 	// The opaque data comes first: a status may arrive before the call that sent the message has returned its wamid.
 	e, found, err := t.tx.EffectByKey(s.BizOpaqueCallbackData)

@@ -1,6 +1,9 @@
 package store
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"time"
 )
 
@@ -56,10 +59,10 @@ type Quarantined struct {
 	Body []byte
 }
 
-// Quarantine keeps what could not be processed.
+// Quarantine keeps what could not be processed. What is in quarantine already is not put there again.
 func (tx *Tx) Quarantine(q Quarantined) error {
-	_, err := tx.exec(`INSERT INTO quarantine (received_at, reason, detail, body) VALUES (?, ?, ?, ?)`,
-		millis(q.ReceivedAt), string(q.Reason), q.Detail, notNull(q.Body))
+	_, err := tx.exec(`INSERT INTO quarantine (received_at, reason, detail, body, digest) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		millis(q.ReceivedAt), string(q.Reason), q.Detail, notNull(q.Body), digest(string(q.Reason), string(q.Body)))
 	return err
 }
 
@@ -83,12 +86,30 @@ type Record struct {
 	// Field is the webhook field, or what else it is.
 	Field string
 	Body  []byte
+	// Occasion tells it from others with the same body, such as the same news at another time. Records that have an
+	// occasion are kept once, because Meta repeats webhooks.
+	Occasion string
 }
 
 // AddRecord keeps a webhook that is about no conversation.
 func (tx *Tx) AddRecord(r Record) error {
-	_, err := tx.exec(`INSERT INTO record (received_at, field, body) VALUES (?, ?, ?)`, millis(r.ReceivedAt), r.Field, notNull(r.Body))
+	var once string
+	if r.Occasion != "" {
+		once = digest(r.Occasion, r.Field, string(r.Body))
+	}
+	_, err := tx.exec(`INSERT INTO record (received_at, field, body, digest) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		millis(r.ReceivedAt), r.Field, notNull(r.Body), once)
 	return err
+}
+
+// digest is the same for the same parts and for no others.
+func digest(parts ...string) string {
+	hash := sha256.New()
+	for _, part := range parts {
+		// A hash never fails.
+		_, _ = fmt.Fprintf(hash, "%d:%s", len(part), part)
+	}
+	return hex.EncodeToString(hash.Sum(nil))
 }
 
 // Records returns the records with an ID above after, oldest first.
