@@ -100,7 +100,7 @@ func TestTheClock(t *testing.T) {
 			{10 * h, conversation.StatusReceived{Sent: conversation.Part{Outgoing: "r"}, Status: webhook.Status{Status: "read"}}, nil}, {20 * h, woken, []string{"reminder"}},
 		},
 		"nor from what WhatsApp says of the customer": {
-			{0, written("w", 0), []string{ticket}}, {10 * h, withSettings(of(webhook.TypeSystem, "w2", now.Add(10*h))), []string{"note WhatsApp: the customer's account ch"}},
+			{0, written("w", 0), []string{ticket}}, {10 * h, withSettings(of(webhook.TypeSystem, "w2", now.Add(10*h))), []string{"note WhatsApp: the customer's account c"}},
 			{20 * h, woken, []string{"reminder"}},
 		},
 		"each window has its own": {
