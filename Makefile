@@ -98,9 +98,9 @@ contract: $(CONTRACT)/node_modules/.package-lock.json ## Compare with independen
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME (30s)
-	@set -e; grep -rlZ --include='*_test.go' '^func Fuzz' $$(go list -f '{{.Dir}}' ./...) | while IFS= read -r -d '' file; do \
+	@set -e; for file in $$(grep -l '^func Fuzz' $$(go list -f '{{$$dir := .Dir}}{{range .TestGoFiles}}{{$$dir}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$dir}}/{{.}} {{end}}' ./...)); do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
-			(set -x; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"); \
+			(set -x; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $${file%/*}); \
 		done; \
 	done
 
