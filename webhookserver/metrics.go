@@ -22,7 +22,7 @@ type metrics struct {
 	requests map[edge.Result]prometheus.Counter
 }
 
-func newMetrics(counts func(context.Context) (store.Counts, error)) *metrics {
+func newMetrics(counts func(context.Context) (store.Counts, error), durable func() float64) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry(), requests: map[edge.Result]prometheus.Counter{}}
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "whatsapp_receiver_requests_total",
@@ -33,6 +33,10 @@ func newMetrics(counts func(context.Context) (store.Counts, error)) *metrics {
 	}
 	m.registry.MustRegister(
 		requests, &storeCollector{counts},
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "whatsapp_receiver_durable",
+			Help: "1 if the database's settings keep what was acknowledged through a crash, 0 if not or not known.",
+		}, durable),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m

@@ -62,6 +62,8 @@ type Server struct {
 	foreign atomic.Pointer[string]
 
 	lastHandshake, lastWebhook atomic.Int64
+	// durability is what the store last said of itself.
+	durability atomic.Pointer[store.Durability]
 }
 
 // running is what works on an open store.
@@ -90,7 +92,7 @@ func New(o Options) (*Server, error) {
 	if o.TLSDir != "" {
 		s.tls = mount.NewCertificate(o.TLSDir, o.Clock, o.Log)
 	}
-	s.metrics = newMetrics(s.counts)
+	s.metrics = newMetrics(s.counts, s.durable)
 	var err error
 	s.listeners, err = listen(o)
 	return s, err
@@ -152,10 +154,16 @@ func (s *Server) work(ctx context.Context, opened store.Store, web *web) error {
 	r := s.assemble(opened)
 	defer r.graph.Close()
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan error, 3)
-	go func() { ended <- r.processor.Run(working) }()
-	go func() { ended <- r.outbox.Run(working) }()
-	go func() { ended <- s.follow(working, r) }()
+	parts := []func(context.Context) error{
+		r.processor.Run, r.outbox.Run,
+		func(ctx context.Context) error { return s.follow(ctx, r) },
+		func(ctx context.Context) error { return s.watchDurability(ctx, r.store) },
+		func(ctx context.Context) error { return s.retain(ctx, r.store) },
+	}
+	ended := make(chan error, len(parts))
+	for _, part := range parts {
+		go func() { ended <- part(working) }()
+	}
 	s.running.Store(r)
 	s.log.Info("taking webhooks")
 	close(s.ready)

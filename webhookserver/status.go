@@ -57,6 +57,9 @@ func (s *Server) status(ctx context.Context) (config.Status, error) {
 	if r := s.running.Load(); r != nil {
 		status.SendingError = r.outbox.StoppedReason(conversation.Graph)
 	}
+	if durability := s.durability.Load(); durability != nil {
+		status.Durable, status.DurableReason = &durability.Durable, durability.Reason
+	}
 	if foreign := s.foreign.Load(); foreign != nil {
 		status.SendingError = *foreign
 	}
@@ -69,7 +72,7 @@ func (s *Server) unready() string {
 	case s.channel.Snapshot() == nil:
 		return "the configuration is not mounted, or not valid; the log says why"
 	case r == nil:
-		return "the store is not open, perhaps because another process still uses it"
+		return "the store is not open, perhaps because another process still uses it, or the database cannot be reached; the log says why"
 	case r.store.Err() != nil:
 		return "the store failed"
 	case s.tls != nil && !s.tls.Loaded():

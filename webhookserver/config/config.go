@@ -38,6 +38,8 @@ const (
 	PreviousVerifyTokenFile = "verify-token.previous"
 	// StatusTokenFile holds the bearer token of the private API's read-only status.
 	StatusTokenFile = "status-token"
+	// PostgresDSNFile, for stores in PostgreSQL, holds the connection string.
+	PostgresDSNFile = "postgres-dsn"
 	// APITokenFile holds the bearer token of the rest of the private API.
 	APITokenFile = "api-token"
 )
@@ -70,6 +72,8 @@ type Channel struct {
 	Messages Messages `json:"messages,omitzero"`
 	// Delivery is Held while nothing may be sent to the helpdesk or to customers; empty otherwise.
 	Delivery Delivery `json:"delivery,omitempty"`
+	// RetentionDays is how long what is over and done with is kept; zero for ever.
+	RetentionDays int32 `json:"retentionDays,omitempty"`
 	// Graph says which Graph API to call.
 	Graph Graph `json:"graph"`
 }
@@ -167,6 +171,10 @@ type Status struct {
 	PendingEffects int64 `json:"pendingEffects"`
 	// DeadLetters counts remote calls that were given up and wait for a person.
 	DeadLetters int64 `json:"deadLetters"`
+	// Durable tells whether the database's settings keep what was acknowledged through a crash, and DurableReason says
+	// why in a sentence. They are left out until the database was asked.
+	Durable       *bool  `json:"durable,omitempty"`
+	DurableReason string `json:"durableReason,omitempty"`
 	// SendingError, if not empty, says in a sentence why messages cannot be sent at present.
 	SendingError string `json:"sendingError,omitempty"`
 }

@@ -42,6 +42,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"A lease keeps others off until it ends":         leases,
 		"A claim that was lost changes nothing":          lostClaims,
 		"Text that is not text is kept as it can be":     oddText,
+		"What is old is removed, and nothing else":       retention,
 		"A settled effect is not changed any more":       settled,
 		"Tickets and articles are there once":            tickets,
 		"A request is carried out once":                  requests,
