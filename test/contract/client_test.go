@@ -21,32 +21,40 @@ import (
 // be valid by Meta's document (or break it exactly as known), and the client
 // must have read from the answer what is in it, errors included.
 func TestClientKeepsTheContract(t *testing.T) {
-	servers := map[string]string{}
+	servers := map[string]server{}
 	accepted, known, refused := 0, 0, 0
 	for _, o := range operations {
 		if o.document == "" {
 			o.document = phoneSlice
 		}
-		if servers[o.document] == "" {
-			servers[o.document] = startPrism(t, openAPI(t, o.document))
+		where, started := servers[o.document]
+		if !started {
+			document := openAPI(t, o.document)
+			where = server{base: startPrism(t, document), names: vocabularyOf(t, document)}
+			servers[o.document] = where
 		}
-		base := servers[o.document]
 		t.Run(o.name, func(t *testing.T) {
 			if o.known != nil {
-				checkKnown(t, base, o)
+				checkKnown(t, where.base, o)
 				known++
 			}
-			checkAccepted(t, base, o)
+			checkAccepted(t, where, o)
 			accepted++
 		})
 		for _, e := range o.errors {
 			t.Run(fmt.Sprintf("%s/error %d %s", o.name, e.status, e.example), func(t *testing.T) {
-				checkError(t, base, o, e)
+				checkError(t, where.base, o, e)
 				refused++
 			})
 		}
 	}
 	t.Logf("%d calls accepted, %d of them but for a known difference; %d errors decoded", accepted, known, refused)
+}
+
+// A server is a document that Prism serves.
+type server struct {
+	base  string
+	names vocabulary
 }
 
 // run makes the call of an operation through a tap, which is used once.
@@ -76,7 +84,7 @@ func checkKnown(t *testing.T, base string, o operation) {
 	}
 }
 
-func checkAccepted(t *testing.T, base string, o operation) {
+func checkAccepted(t *testing.T, where server, o operation) {
 	t.Helper()
 	passing := &tap{}
 	if o.example != "" {
@@ -85,12 +93,15 @@ func checkAccepted(t *testing.T, base string, o operation) {
 	if o.known != nil {
 		passing.Repair = o.known.repair
 	}
-	found, err := run(t, base, o, passing)
+	found, err := run(t, where.base, o, passing)
 	if len(passing.Violations) > 0 {
 		t.Fatalf("the request is not valid:\n%s", strings.Join(passing.Violations, "\n"))
 	}
 	if err != nil {
 		t.Fatalf("%v\n%s", err, passing.Answer)
+	}
+	if unknown := where.names.unknown(passing.Names); len(unknown) > 0 {
+		t.Errorf("names in the request that are nowhere in the document: %s", strings.Join(unknown, ", "))
 	}
 	if len(found) == 0 {
 		t.Error("the call returns nothing to compare with the answer")

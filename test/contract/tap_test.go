@@ -20,6 +20,8 @@ type tap struct {
 	Repair func(body map[string]any)
 	// Requests counts the requests.
 	Requests int
+	// Names are the members and parameters of the last request.
+	Names []string
 	// Violations are the places where the last request breaks the document.
 	Violations []string
 	// Answer is the body of the last answer.
@@ -33,10 +35,21 @@ func (p *tap) RoundTrip(request *http.Request) (*http.Response, error) {
 	if p.Prefer != "" {
 		request.Header.Set("Prefer", p.Prefer)
 	}
+	body, err := readBody(request)
+	if err != nil {
+		return nil, err
+	}
 	if p.Repair != nil {
-		if err := repair(request, p.Repair); err != nil {
+		if body, err = repair(body, p.Repair); err != nil {
 			return nil, err
 		}
+	}
+	if p.Names, err = namesIn(request, body); err != nil {
+		return nil, err
+	}
+	request.Body, request.ContentLength = http.NoBody, 0
+	if len(body) > 0 {
+		request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
 	response, err := http.DefaultTransport.RoundTrip(request)
 	if err != nil {
@@ -52,19 +65,21 @@ func (p *tap) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-func repair(request *http.Request, change func(map[string]any)) error {
-	var body map[string]any
-	if err := json.NewDecoder(request.Body).Decode(&body); err != nil {
-		return fmt.Errorf("the request has no JSON body to repair: %w", err)
+func readBody(request *http.Request) ([]byte, error) {
+	if request.Body == nil {
+		return nil, nil
 	}
-	change(body)
-	changed, err := json.Marshal(body)
-	if err != nil {
-		return err
+	defer func() { _ = request.Body.Close() }()
+	return io.ReadAll(request.Body)
+}
+
+func repair(body []byte, change func(map[string]any)) ([]byte, error) {
+	var members map[string]any
+	if err := json.Unmarshal(body, &members); err != nil {
+		return nil, fmt.Errorf("the request has no JSON body to repair: %w", err)
 	}
-	request.Body = io.NopCloser(bytes.NewReader(changed))
-	request.ContentLength = int64(len(changed))
-	return nil
+	change(members)
+	return json.Marshal(members)
 }
 
 type violation struct {
