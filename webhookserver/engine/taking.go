@@ -50,10 +50,11 @@ func (t taking) change(entry webhook.Entry, change webhook.Change) error {
 	if change.Field != webhook.FieldMessages {
 		return t.record(cmp.Or(change.Field, "(none)"), fmt.Sprintf("%s at %d", entry.BusinessAccountID, entry.Time.Unix()), value.Raw)
 	}
+	errorsShown := false
 	for _, m := range value.Messages {
 		if len(value.Messages) == 1 && len(m.Errors) == 0 {
-			// Errors of a webhook with one message are that message's.
-			m.Errors = value.Errors
+			// Errors beside one message are that message's.
+			m.Errors, errorsShown = value.Errors, true
 		}
 		if err := t.message(value, m); err != nil {
 			return err
@@ -65,7 +66,7 @@ func (t taking) change(entry webhook.Entry, change webhook.Change) error {
 		}
 	}
 	// What is about no message is kept, and so is what is new to this version.
-	if len(value.Errors) > 0 || len(value.Messages)+len(value.Statuses) == 0 {
+	if (len(value.Errors) > 0 && !errorsShown) || len(value.Messages)+len(value.Statuses) == 0 {
 		// Errors that belong to no message carry no time: each may be news.
 		return t.record(change.Field, "", value.Raw)
 	}
