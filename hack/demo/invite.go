@@ -20,12 +20,12 @@ func (s *story) invite() {
 			"kubectl label secret {credentials} --namespace helpdesk whatsapp-operator.io/use=channel",
 		"# Be the customer: write, and read what came back.\n" +
 			"kubectl port-forward --namespace meta service/meta 8081 >/dev/null &\n" +
-			`curl -d '{"name": "Erika Mustermann", "text": "One more question!"}' localhost:8081/customers/12025550143/messages` + "\n" +
-			"curl localhost:8081/customers/12025550143/messages",
+			`curl --retry 9 --retry-connrefused --silent -d '{"name": "Erika Mustermann", "text": "One more question!"}' localhost:8081/customers/12025550143/messages` + "\n" +
+			"curl --silent localhost:8081/customers/12025550143/messages",
 		"# Be the agent: read the tickets.\n" +
 			"kubectl port-forward --namespace helpdesk service/support-receiver 8082:8081 >/dev/null &\n" +
 			"token=$(kubectl get secret support-api --namespace helpdesk -o jsonpath='{.data.api-token}' | base64 -d)\n" +
-			`curl -H "Authorization: Bearer $token" localhost:8082/v1/tickets/1`,
+			`curl --retry 9 --retry-connrefused --silent -H "Authorization: Bearer $token" localhost:8082/v1/tickets/1`,
 		"# Remove everything.\n" +
 			"make -C {repository} demo-down",
 	} {
