@@ -3,8 +3,6 @@ package cloudapi
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
 )
 
 // MediaURLLifetime is how long [Media.URL] works. After that the file is there
@@ -60,20 +60,7 @@ func (c *Client) Media(ctx context.Context, token Token, mediaID string) (Media,
 		return Media{}, fmt.Errorf("look up a file: %w", &AnswerError{HTTPStatus: http.StatusOK, Reason: "it names no URL"})
 	}
 	size, _ := strconv.ParseInt(strings.Trim(string(node.Size), `"`), 10, 64)
-	return Media{ID: node.ID, MIMEType: node.MIMEType, SHA256: HexHash(node.SHA256), Size: size, URL: node.URL}, nil
-}
-
-// HexHash returns a SHA-256 hash in hexadecimal, which Meta writes in
-// hexadecimal here and in base64 there. It is empty for what is neither.
-func HexHash(hash string) string {
-	for _, decode := range []func(string) ([]byte, error){
-		hex.DecodeString, base64.StdEncoding.DecodeString, base64.RawStdEncoding.DecodeString, base64.URLEncoding.DecodeString,
-	} {
-		if sum, err := decode(hash); err == nil && len(sum) == 32 {
-			return hex.EncodeToString(sum)
-		}
-	}
-	return ""
+	return Media{ID: node.ID, MIMEType: node.MIMEType, SHA256: webhook.HexHash(node.SHA256), Size: size, URL: node.URL}, nil
 }
 
 // ErrTooLarge is the cause of a download that was given up for its size.

@@ -3,7 +3,6 @@ package cloudapi_test
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -111,19 +110,6 @@ func TestDownloadsThatGoWrong(t *testing.T) {
 		if err != nil && (strings.Contains(err.Error(), media.URL) || strings.Contains(err.Error(), "key=")) {
 			t.Errorf("%s: the error shows the URL: %v", name, err)
 		}
-	}
-}
-
-func TestHashes(t *testing.T) {
-	sum := sha256.Sum256([]byte(photo))
-	want := hex.EncodeToString(sum[:])
-	for _, hash := range []string{want, strings.ToUpper(want), base64.StdEncoding.EncodeToString(sum[:]), base64.RawStdEncoding.EncodeToString(sum[:])} {
-		if got := cloudapi.HexHash(hash); got != want {
-			t.Errorf("HexHash(%q) = %q", hash, got)
-		}
-	}
-	if got := cloudapi.HexHash("rubbish"); got != "" {
-		t.Errorf("rubbish: %q", got)
 	}
 }
 

@@ -129,7 +129,7 @@ func (r *receiver) putChannel(change func(*config.Channel)) {
 func (r *receiver) begin() {
 	r.t.Helper()
 	server, err := webhookserver.New(webhookserver.Options{
-		ConfigDir: r.configDir, TLSDir: r.tlsDir,
+		ConfigDir: r.configDir, TLSDir: r.tlsDir, MediaDir: filepath.Join(r.dataDir, "media"),
 		PublicAddress: "127.0.0.1:0", PrivateAddress: "127.0.0.1:0", HealthAddress: "127.0.0.1:0",
 		Log: slog.New(r.leaks.Handler(slog.NewJSONHandler(r.log, nil))),
 		OpenStore: func(ctx context.Context) (store.Store, error) {

@@ -22,6 +22,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/edge"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/engine"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/inbox"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/media"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/mount"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
@@ -35,6 +36,8 @@ type Options struct {
 	TLSDir string
 	// PublicAddress, PrivateAddress and HealthAddress are where to listen, in the form of net.Listen.
 	PublicAddress, PrivateAddress, HealthAddress string
+	// MediaDir is the directory of the files of messages, on the volume. No other process may use it while the store is open.
+	MediaDir string
 	// OpenStore opens the channel's store. It may wait until the store is free.
 	OpenStore func(context.Context) (store.Store, error)
 	// Clock defaults to the system's, Log to nothing.
@@ -73,6 +76,7 @@ type running struct {
 	outbox    *outbox.Outbox
 	inbox     *inbox.Inbox
 	graph     *outbox.GraphCaller
+	files     *media.Dir
 	api       http.Handler
 }
 
@@ -151,7 +155,10 @@ func unlessEnded(ctx context.Context, err error) error {
 
 // work runs the parts that use the store until the context ends or one of them fails.
 func (s *Server) work(ctx context.Context, opened store.Store, web *web) error {
-	r := s.assemble(opened)
+	r, err := s.assemble(opened)
+	if err != nil {
+		return err
+	}
 	defer r.graph.Close()
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	parts := []func(context.Context) error{
@@ -168,7 +175,6 @@ func (s *Server) work(ctx context.Context, opened store.Store, web *web) error {
 	s.log.Info("taking webhooks")
 	close(s.ready)
 
-	var err error
 	remaining := cap(ended)
 	select {
 	case <-ctx.Done():
@@ -187,8 +193,12 @@ func (s *Server) work(ctx context.Context, opened store.Store, web *web) error {
 	return err
 }
 
-func (s *Server) assemble(opened store.Store) *running {
-	r := &running{store: opened, graph: &outbox.GraphCaller{Account: s.account}}
+func (s *Server) assemble(opened store.Store) (*running, error) {
+	files, err := media.Open(s.options.MediaDir)
+	if err != nil {
+		return nil, err
+	}
+	r := &running{store: opened, files: files, graph: &outbox.GraphCaller{Account: s.account, Store: opened, Files: files}}
 	r.inbox = &inbox.Inbox{
 		Store: opened, Clock: s.clock,
 		Settings: func() conversation.Settings { return engine.SettingsOf(s.processed()) },
@@ -199,13 +209,14 @@ func (s *Server) assemble(opened store.Store) *running {
 		Callers: map[conversation.Destination]outbox.Caller{
 			conversation.Graph:    r.graph,
 			conversation.Helpdesk: &outbox.HelpdeskCaller{Helpdesk: r.inbox, Store: opened},
+			conversation.Media:    &outbox.MediaCaller{Graph: r.graph, Files: files},
 		},
 	})
 	r.processor = engine.NewProcessor(engine.Processor{
 		Store: opened, Clock: s.clock, Log: s.log, Channel: s.processed, Processed: r.outbox.Wake,
 	})
 	r.api = s.apiRoutes(r)
-	return r
+	return r, nil
 }
 
 func (s *Server) configurationChanged() {

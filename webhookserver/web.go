@@ -152,7 +152,7 @@ func (s *Server) servePrivate(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) apiRoutes(r *running) http.Handler {
 	return (&api.Handler{
-		Store: r.store, Inbox: r.inbox, Clock: s.clock, Log: s.log,
+		Store: r.store, Inbox: r.inbox, Files: r.files, Clock: s.clock, Log: s.log,
 		Tokens: s.tokens, Status: s.status,
 		Changed: func() {
 			r.outbox.Wake()

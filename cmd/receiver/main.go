@@ -32,7 +32,10 @@ func main() {
 // run is the program without its process. It returns the exit code: 0 after it was told to end, 1 after a failure, 2
 // for wrong flags.
 func run(ctx context.Context, args []string, stderr io.Writer) int {
-	options, dataDir, level, err := parse(args, stderr)
+	if len(args) > 0 && args[0] == "migrate" {
+		return migrate(ctx, args[1:], stderr)
+	}
+	options, where, level, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -41,9 +44,8 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level}))
 	options.Log = log
-	options.OpenStore = func(ctx context.Context) (store.Store, error) {
-		return store.OpenSQLite(ctx, store.SQLiteOptions{Dir: dataDir, Log: log})
-	}
+	options.MediaDir = filepath.Join(where.dataDir, "media")
+	options.OpenStore = func(ctx context.Context) (store.Store, error) { return where.open(ctx, log) }
 	log.Info("starting", "version", version.String())
 	server, err := webhookserver.New(options)
 	if err == nil {
@@ -57,25 +59,22 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	return 0
 }
 
-func parse(args []string, stderr io.Writer) (o webhookserver.Options, dataDir string, level slog.Level, err error) {
+func parse(args []string, stderr io.Writer) (o webhookserver.Options, where storage, level slog.Level, err error) {
 	flags := flag.NewFlagSet("receiver", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.PublicAddress, "public-address", fmt.Sprintf(":%d", config.PublicPort), "where to listen for Meta's webhooks")
 	flags.StringVar(&o.PrivateAddress, "private-address", fmt.Sprintf(":%d", config.PrivatePort), "where to listen for the private API")
 	flags.StringVar(&o.HealthAddress, "health-address", fmt.Sprintf(":%d", config.HealthPort), "where to listen for health checks and metrics")
-	flags.StringVar(&o.ConfigDir, "config-dir", config.ChannelDir, "directory with the channel's configuration and secrets")
 	flags.StringVar(&o.TLSDir, "tls-dir", "", "directory with tls.crt and tls.key for the public address; plain HTTP if empty")
-	flags.StringVar(&dataDir, "data-dir", config.DataDir, "directory of the embedded store, on a local or block volume")
+	where.flags(flags, &o.ConfigDir)
 	flags.TextVar(&level, "log-level", slog.LevelInfo, "least level of log lines: DEBUG, INFO, WARN or ERROR")
 	if err := flags.Parse(args); err != nil {
-		return o, "", 0, err
+		return o, where, 0, err
 	}
 	if flags.NArg() > 0 {
 		err := fmt.Errorf("unexpected argument %q; all settings are flags, see --help", flags.Arg(0))
 		_, _ = fmt.Fprintln(stderr, err)
-		return o, "", 0, err
+		return o, where, 0, err
 	}
-	// The store names its file in a URI, which takes absolute paths only.
-	dataDir, err = filepath.Abs(dataDir)
-	return o, dataDir, level, err
+	return o, where, level, where.complete(o.ConfigDir)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/inbox"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/media"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
@@ -46,6 +47,8 @@ type Tokens struct {
 type Handler struct {
 	Store store.Store
 	Inbox *inbox.Inbox
+	// Files are those of the articles.
+	Files *media.Dir
 	Clock clock.Clock
 	Log   *slog.Logger
 	// Tokens returns the tokens that are valid at present.
@@ -60,6 +63,7 @@ type Handler struct {
 func (h *Handler) Routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+config.StatusPath, h.open(h.status, true))
+	mux.HandleFunc("GET /v1/tickets/{id}/attachments/{attachment}", h.attachment)
 	for pattern, serve := range map[string]func(*http.Request) (any, error){
 		"GET /v1/tickets":                   h.listTickets,
 		"GET /v1/tickets/{id}":              h.showTicket,
@@ -93,14 +97,20 @@ func (p *problem) Error() string { return p.message }
 func (h *Handler) open(serve func(*http.Request) (any, error), statusTokenOpens bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limit := int64(maxRequest)
-		if r.URL.Path == webhooksPath {
+		switch {
+		case r.URL.Path == webhooksPath:
 			limit = maxWebhook
+		case isMultipart(r):
+			limit = maxUpload
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		if err := h.authorise(r, statusTokenOpens); err != nil {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="receiver"`)
 			h.fail(w, err)
 			return
+		}
+		if isMultipart(r) {
+			extend(w)
 		}
 		answer, err := serve(r)
 		if err != nil {
@@ -145,7 +155,7 @@ func (h *Handler) fail(w http.ResponseWriter, err error) {
 	case errors.Is(err, inbox.ErrSuperseded):
 		p = &problem{http.StatusConflict, "superseded", "The customer has a newer ticket, where their messages go; work on that one."}
 	case errors.Is(err, inbox.ErrEmptyReply):
-		p = &problem{http.StatusBadRequest, "invalid", "The reply has no text."}
+		p = &problem{http.StatusBadRequest, "invalid", "The reply has neither text nor files."}
 	case errors.Is(err, inbox.ErrKeyReused):
 		p = &problem{http.StatusUnprocessableEntity, "key-reused", "This idempotency key was used for another reply; use a new key for each reply."}
 	default:

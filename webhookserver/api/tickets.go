@@ -52,6 +52,8 @@ type Article struct {
 	WrittenAt time.Time `json:"writtenAt"`
 	// Delivery is set for messages to the customer.
 	Delivery *Delivery `json:"delivery,omitempty"`
+	// Attachments are its files.
+	Attachments []Attachment `json:"attachments,omitempty"`
 }
 
 // Delivery is how far a message to the customer has got, in the API's JSON.
@@ -154,10 +156,17 @@ func (h *Handler) showTicket(r *http.Request) (any, error) {
 		// The number or user ID may have changed since the ticket was opened.
 		shown.Customer = customerJSON(state.Customer)
 		articles, err := tx.Articles(id)
-		for _, a := range articles {
-			shown.Articles = append(shown.Articles, articleJSON(a))
+		if err != nil {
+			return err
 		}
-		return err
+		for _, a := range articles {
+			article, err := withAttachments(tx, id, articleJSON(a))
+			if err != nil {
+				return err
+			}
+			shown.Articles = append(shown.Articles, article)
+		}
+		return nil
 	})
 	return shown, err
 }
@@ -172,20 +181,35 @@ func (h *Handler) reply(r *http.Request) (any, error) {
 		return nil, &problem{http.StatusBadRequest, "invalid", "Send a header " + IdempotencyKey +
 			" with a value of at most 255 characters that is new for each reply, so that a repeated request does not send twice."}
 	}
-	var request Reply
-	if err := decode(r, &request); err != nil {
+	request, uploads, err := h.readReply(r)
+	defer func() {
+		for _, u := range uploads {
+			u.Discard()
+		}
+	}()
+	if err != nil {
 		return nil, err
 	}
 	text, err := request.formatted()
 	if err != nil {
 		return nil, err
 	}
-	article, err := h.Inbox.Reply(r.Context(), id, key, text)
+	files, err := keep(uploads, id, key)
+	var article store.Article
+	if err == nil {
+		article, err = h.Inbox.Reply(r.Context(), id, key, text, files...)
+	}
 	if err != nil {
+		h.forget(r, files)
 		return nil, err
 	}
 	h.Changed()
-	return articleJSON(article), nil
+	var shown Article
+	err = h.Store.View(r.Context(), func(tx *store.Tx) (err error) {
+		shown, err = withAttachments(tx, id, articleJSON(article))
+		return err
+	})
+	return shown, err
 }
 
 func decode(r *http.Request, into any) error {

@@ -20,6 +20,10 @@ type Effect struct {
 	SetDelivery *SetDelivery `json:"setDelivery,omitempty"`
 	SetState    *SetState    `json:"setState,omitempty"`
 	SendText    *SendText    `json:"sendText,omitempty"`
+
+	FetchMedia    *FetchMedia    `json:"fetchMedia,omitempty"`
+	SetAttachment *SetAttachment `json:"setAttachment,omitempty"`
+	UploadMedia   *UploadMedia   `json:"uploadMedia,omitempty"`
 }
 
 // Kind is what an effect does.
@@ -32,23 +36,32 @@ const (
 	KindSetDelivery Kind = "set-delivery"
 	KindSetState    Kind = "set-state"
 	KindSendText    Kind = "send-text"
+
+	KindFetchMedia    Kind = "fetch-media"
+	KindSetAttachment Kind = "set-attachment"
+	KindUploadMedia   Kind = "upload-media"
 )
 
 // Destination is where an effect's call goes.
 type Destination string
 
-// The destinations. A dead one does not hold up the other.
+// The destinations. A dead one does not hold up the others. Files come from WhatsApp too, but no message waits for one.
 const (
 	Helpdesk Destination = "helpdesk"
 	Graph    Destination = "graph"
+	Media    Destination = "media"
 )
 
 // Destination returns where effects of this kind go.
 func (k Kind) Destination() Destination {
-	if k == KindSendText {
+	switch k {
+	case KindSendText, KindUploadMedia:
 		return Graph
+	case KindFetchMedia:
+		return Media
+	default:
+		return Helpdesk
 	}
-	return Helpdesk
 }
 
 // OpenTicket opens the ticket of an epoch with its first article.
@@ -69,6 +82,8 @@ type Article struct {
 	Text string `json:"text"`
 	// WrittenAt is when the author wrote it.
 	WrittenAt time.Time `json:"writtenAt"`
+	// Attachments are its files.
+	Attachments []Attachment `json:"attachments,omitempty"`
 }
 
 // Author is who an article is from.
@@ -110,12 +125,13 @@ const (
 	TicketIsClosed  TicketState = "closed"
 )
 
-// SendText sends a text to the customer.
+// SendText sends a text to the customer, or a file with the text as its caption.
 type SendText struct {
 	Part Part `json:"part"`
-	// Purpose decides what happens when it is not known whether the text was sent.
-	Purpose Purpose `json:"purpose"`
-	Text    string  `json:"text"`
+	// Purpose decides what happens when it is not known whether the message was sent.
+	Purpose Purpose   `json:"purpose"`
+	Text    string    `json:"text"`
+	File    *Enclosed `json:"file,omitempty"`
 }
 
 // Purpose is why a message is sent.

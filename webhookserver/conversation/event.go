@@ -49,12 +49,14 @@ type StatusReceived struct {
 	Status webhook.Status
 }
 
-// ReplyWritten is a text that an agent wrote on the ticket of an epoch.
+// ReplyWritten is a text that an agent wrote on the ticket of an epoch, files, or both.
 type ReplyWritten struct {
 	// ID names the reply, and its article on the ticket, for good.
 	ID    string
 	Epoch int
 	Text  string
+	// Files are kept already.
+	Files []File
 }
 
 // SendFinished is the end of one attempt to send.

@@ -90,17 +90,21 @@ func (s *State) advance(part Part, to Delivery, reason string, at time.Time) []E
 	return effects
 }
 
-// send queues a text, in as many parts as WhatsApp's limit wants.
-func (s *State) send(id string, epoch int, purpose Purpose, text string, now time.Time) []Effect {
-	texts := Split(text, MaxText)
+// send queues a text and files, in as many messages as WhatsApp's limits want.
+func (s *State) send(id string, epoch int, purpose Purpose, text string, files []File, now time.Time) []Effect {
 	out := Outgoing{Epoch: epoch, QueuedAt: now, Shown: Queued}
-	effects := make([]Effect, 0, len(texts))
-	for i, part := range texts {
+	var effects []Effect
+	for i, c := range contents(text, files) {
 		out.Parts = append(out.Parts, Queued)
-		effects = append(effects, Effect{
-			Key: sendKey(id, i), Kind: KindSendText, Epoch: epoch,
-			SendText: &SendText{Part: Part{Outgoing: id, Index: i}, Purpose: purpose, Text: part},
-		})
+		message := &SendText{Part: Part{Outgoing: id, Index: i}, Purpose: purpose, Text: c.text}
+		if c.file != nil {
+			upload := uploadKey(id, i)
+			message.File = &Enclosed{File: *c.file, Upload: upload}
+			effects = append(effects, Effect{
+				Key: upload, Kind: KindUploadMedia, Epoch: epoch, UploadMedia: &UploadMedia{File: *c.file},
+			})
+		}
+		effects = append(effects, Effect{Key: sendKey(id, i), Kind: KindSendText, Epoch: epoch, SendText: message})
 	}
 	s.Outgoing[id] = out
 	return effects

@@ -28,6 +28,10 @@ func Step(s State, event Event, now time.Time) (State, []Effect) {
 		next.ticketOpened(e.Epoch, true, e.Settings)
 	case TicketReopened:
 		next.ticketOpened(e.Epoch, false, e.Settings)
+	case MediaFetched:
+		effects = mediaFetched(e)
+	case MediaFailed:
+		effects = mediaFailed(e, now)
 	case Woken:
 		effects = next.woken(e.Settings, now)
 	}
@@ -49,6 +53,7 @@ func (s *State) messageReceived(e MessageReceived, now time.Time) []Effect {
 	if isNews(m.Type) {
 		article.Author = AuthorNote
 	}
+	article.Attachments = attachments(m)
 
 	var effects []Effect
 	switch {
@@ -58,6 +63,9 @@ func (s *State) messageReceived(e MessageReceived, now time.Time) []Effect {
 		// There is no ticket that it could be shown on, and nothing that an agent could answer.
 	default:
 		effects = s.openTicket(e, article, now)
+	}
+	if len(effects) > 0 {
+		effects = append(effects, fetch(m, article, s.Epoch)...)
 	}
 	if !isReadable(m) && s.Open && e.Settings.Unsupported != "" && s.MaySend(now) {
 		effects = append(effects, s.say(m.ID+"/unsupported", Unsupported, e.Settings.Unsupported, now)...)
@@ -97,7 +105,7 @@ func (s *State) say(id string, purpose Purpose, text string, now time.Time) []Ef
 	effects := []Effect{addArticle(id+"/article", s.Epoch, Article{
 		ID: id, Author: AuthorChannel, Text: text, WrittenAt: now,
 	})}
-	return append(effects, s.send(id, s.Epoch, purpose, text, now)...)
+	return append(effects, s.send(id, s.Epoch, purpose, text, nil, now)...)
 }
 
 // ticketClosed ends the present ticket. The customer's next message opens a new one.
@@ -135,7 +143,7 @@ func (s *State) statusReceived(e StatusReceived, now time.Time) []Effect {
 }
 
 func (s *State) replyWritten(e ReplyWritten, now time.Time) []Effect {
-	effects := s.send(e.ID, e.Epoch, Reply, e.Text, now)
+	effects := s.send(e.ID, e.Epoch, Reply, e.Text, e.Files, now)
 	if s.MaySend(now) {
 		return effects
 	}

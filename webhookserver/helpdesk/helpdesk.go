@@ -17,6 +17,8 @@ type Helpdesk interface {
 	AddArticle(ctx context.Context, ticketID string, a conversation.Article) error
 	// SetDelivery shows on an article how far it has got on its way to the customer. It may be repeated at will.
 	SetDelivery(ctx context.Context, ticketID string, d conversation.SetDelivery) error
+	// SetAttachment shows what became of a file of an article. It may be repeated at will.
+	SetAttachment(ctx context.Context, ticketID string, a conversation.SetAttachment) error
 	// SetState brings a ticket into a state. It may be repeated at will.
 	SetState(ctx context.Context, ticketID string, state conversation.TicketState) error
 	// FindTicket looks for a ticket by its marker.

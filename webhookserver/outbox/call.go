@@ -39,8 +39,14 @@ func (o *Outbox) call(ctx context.Context, j job) error {
 // done notes that an effect was carried out.
 func (o *Outbox) done(tx *store.Tx, e store.Effect, remoteID string) error {
 	now := o.Clock.Now()
-	if err := tx.ConfirmEffect(e, remoteID, now); err != nil || e.SendText == nil {
+	if err := tx.ConfirmEffect(e, remoteID, now); err != nil {
 		return err
+	}
+	if e.FetchMedia != nil {
+		return engine.Apply(tx, e.Conversation, fetched(e, remoteID), now)
+	}
+	if e.SendText == nil {
+		return nil
 	}
 	event := conversation.SendFinished{Sent: e.SendText.Part, Outcome: conversation.Accepted}
 	if err := engine.Apply(tx, e.Conversation, event, now); err != nil {
@@ -112,6 +118,9 @@ func (o *Outbox) look(ctx context.Context, j job) error {
 // settled it meanwhile, that stands.
 func finish(tx *store.Tx, e store.Effect, state store.EffectState, outcome conversation.Outcome, reason string, now time.Time) error {
 	fresh, err := tx.FinishEffect(e, state, "", reason, now)
+	if err == nil && fresh && e.FetchMedia != nil {
+		return engine.Apply(tx, e.Conversation, notFetched(e, reason), now)
+	}
 	if err != nil || !fresh || e.SendText == nil {
 		return err
 	}

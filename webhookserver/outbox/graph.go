@@ -9,6 +9,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 	"github.com/whatsapp-operator/whatsapp-operator/version"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/media"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
@@ -25,6 +26,9 @@ type Account struct {
 type GraphCaller struct {
 	// Account returns what to send with at present.
 	Account func() Account
+	// Store knows what was uploaded, and Files holds what is to be.
+	Store store.Store
+	Files *media.Dir
 
 	mu     sync.Mutex
 	client *cloudapi.Client
@@ -43,12 +47,17 @@ func (g *GraphCaller) Call(ctx context.Context, e store.Effect, state conversati
 	if err != nil {
 		return "", err
 	}
+	if e.UploadMedia != nil {
+		return g.upload(ctx, client, account, e.UploadMedia.File)
+	}
 	phone, userID := state.Customer.Address()
-	sent, err := client.SendMessage(ctx, account.AccessToken, account.PhoneNumberID, cloudapi.Message{
-		To: phone, Recipient: userID,
-		Text:                  &cloudapi.Text{Body: e.SendText.Text},
-		BizOpaqueCallbackData: e.Key,
-	})
+	message := cloudapi.Message{To: phone, Recipient: userID, BizOpaqueCallbackData: e.Key}
+	if e.SendText.File == nil {
+		message.Text = &cloudapi.Text{Body: e.SendText.Text}
+	} else if message.Attachment, err = g.attachment(ctx, e); err != nil {
+		return "", err
+	}
+	sent, err := client.SendMessage(ctx, account.AccessToken, account.PhoneNumberID, message)
 	return sent.ID, err
 }
 
@@ -92,6 +101,10 @@ func (g *GraphCaller) Judge(err error) Verdict {
 	if errors.Is(err, errNoToken) {
 		return Verdict{Means: StopUntilChanged, Reason: err.Error()}
 	}
+	var lost *lostError
+	if errors.As(err, &lost) {
+		return Verdict{Means: Refused, Reason: err.Error()}
+	}
 	v := Verdict{Reason: err.Error(), After: cloudapi.RetryAfter(err)}
 	if !cloudapi.NotSent(err) {
 		v.Means = InDoubt
@@ -102,7 +115,7 @@ func (g *GraphCaller) Judge(err error) Verdict {
 		v.Means = StopUntilChanged
 	case cloudapi.ClassPermission, cloudapi.ClassPolicy, cloudapi.ClassPayment, cloudapi.ClassNotRegistered, cloudapi.ClassNotFound:
 		v.Means = Stop
-	case cloudapi.ClassWindowClosed, cloudapi.ClassUndeliverable, cloudapi.ClassLimited:
+	case cloudapi.ClassWindowClosed, cloudapi.ClassUndeliverable, cloudapi.ClassLimited, cloudapi.ClassMedia:
 		v.Means = Refused
 	default:
 		v.Means = Dead

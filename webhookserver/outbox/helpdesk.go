@@ -38,6 +38,8 @@ func (h *HelpdeskCaller) Call(ctx context.Context, e store.Effect, _ conversatio
 		return "", h.Helpdesk.SetState(ctx, ticket, e.SetState.State)
 	case conversation.KindSetDelivery:
 		return "", h.Helpdesk.SetDelivery(ctx, ticket, *e.SetDelivery)
+	case conversation.KindSetAttachment:
+		return "", h.Helpdesk.SetAttachment(ctx, ticket, *e.SetAttachment)
 	}
 	return "", fmt.Errorf("%w: this version does not know effects of the kind %s", helpdesk.ErrRefused, e.Kind)
 }
@@ -69,7 +71,7 @@ func (h *HelpdeskCaller) Find(ctx context.Context, e store.Effect) (string, bool
 		found, err := h.Helpdesk.FindArticle(ctx, ticket, e.AddArticle.ID)
 		return "", found, err
 	}
-	// Showing a delivery or setting a state once more changes nothing.
+	// Showing a delivery or an attachment, or setting a state once more changes nothing.
 	return "", false, nil
 }
 

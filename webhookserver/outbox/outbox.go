@@ -28,6 +28,9 @@ const (
 	// lease is how long a process has for a call, or for looking what became of one, before another may take the
 	// effect over. It is longer than a call by what the clocks of two machines may differ.
 	lease = time.Minute
+	// transferTimeout and transferLease are the same for what moves a file.
+	transferTimeout = 5 * time.Minute
+	transferLease   = 6 * time.Minute
 	// unavailableRetry is how long a database that cannot be used is left alone.
 	unavailableRetry = time.Second
 	// firstBackoff and maxBackoff bound the pauses between attempts.
@@ -236,11 +239,13 @@ func (o *Outbox) room() (room map[conversation.Destination]int, resume time.Time
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	room = map[conversation.Destination]int{}
-	if o.Held != nil && o.Held() {
-		return room, time.Time{}
-	}
+	held := o.Held != nil && o.Held()
 	now := o.Clock.Now()
 	for d := range o.Callers {
+		// WhatsApp keeps files for days only, so they are fetched while all else is held.
+		if held && d != conversation.Media {
+			continue
+		}
 		free := concurrency - o.busy[d]
 		if s, stopped := o.stopped[d]; stopped {
 			if s.until.IsZero() || now.Before(s.until) {
@@ -274,12 +279,12 @@ func (o *Outbox) take(tx *store.Tx, d conversation.Destination, limit int) ([]jo
 		switch {
 		case err != nil:
 		case e.State == store.EffectInDoubt:
-			e, err = tx.BeginLook(e, now.Add(lease))
+			e, err = tx.BeginLook(e, now.Add(leaseOf(e)))
 			jobs = append(jobs, job{effect: e, state: state})
-		case e.SendText != nil && !state.MaySend(now):
+		case e.Kind.Destination() == conversation.Graph && !state.MaySend(now):
 			err = finish(tx, e, store.EffectGivenUp, conversation.Refused, conversation.WindowClosed(state.WindowEnds()), now)
 		default:
-			e, err = tx.BeginCall(e, now, now.Add(lease))
+			e, err = tx.BeginCall(e, now, now.Add(leaseOf(e)))
 			jobs = append(jobs, job{effect: e, state: state})
 		}
 		if err != nil {
@@ -287,6 +292,20 @@ func (o *Outbox) take(tx *store.Tx, d conversation.Destination, limit int) ([]jo
 		}
 	}
 	return jobs, nil
+}
+
+func timeoutOf(e store.Effect) time.Duration {
+	if e.FetchMedia != nil || e.UploadMedia != nil {
+		return transferTimeout
+	}
+	return callTimeout
+}
+
+func leaseOf(e store.Effect) time.Duration {
+	if e.FetchMedia != nil || e.UploadMedia != nil {
+		return transferLease
+	}
+	return lease
 }
 
 func (o *Outbox) start(ctx context.Context, j job) {
@@ -297,7 +316,7 @@ func (o *Outbox) start(ctx context.Context, j job) {
 	o.mu.Unlock()
 	o.running.Go(func() {
 		// A call that was begun is finished, so that a shutdown leaves nothing in doubt.
-		callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+		callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeoutOf(j.effect))
 		defer cancel()
 		var err error
 		if j.effect.State == store.EffectInDoubt {

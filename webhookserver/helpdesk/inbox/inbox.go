@@ -75,14 +75,22 @@ func (i *Inbox) AddArticle(ctx context.Context, ticketID string, a conversation.
 }
 
 func addArticle(tx *store.Tx, ticket int64, a conversation.Article, delivery conversation.Delivery, c clock.Clock) error {
-	return tx.AddArticle(ticket, store.Article{
+	if err := tx.AddArticle(ticket, store.Article{
 		Marker: a.ID, Author: a.Author, Type: a.Type, Text: a.Text, WrittenAt: a.WrittenAt, Delivery: delivery,
-	}, c.Now())
+	}, c.Now()); err != nil {
+		return err
+	}
+	return tx.AddAttachments(a.ID, a.Attachments)
 }
 
 // SetDelivery implements helpdesk.Helpdesk.
 func (i *Inbox) SetDelivery(ctx context.Context, _ string, d conversation.SetDelivery) error {
 	return i.Store.Update(ctx, func(tx *store.Tx) error { return tx.SetDelivery(d) })
+}
+
+// SetAttachment implements helpdesk.Helpdesk.
+func (i *Inbox) SetAttachment(ctx context.Context, _ string, a conversation.SetAttachment) error {
+	return i.Store.Update(ctx, func(tx *store.Tx) error { return tx.SetAttachment(a.Attachment) })
 }
 
 // SetState implements helpdesk.Helpdesk.
@@ -136,16 +144,22 @@ var (
 	ErrEmptyReply = errors.New("the reply has no text")
 )
 
-// Reply writes an agent's reply on a ticket and queues it for the customer. The same key always means the same reply:
-// a repeated call returns the article that is there, and sends nothing.
-func (i *Inbox) Reply(ctx context.Context, ticketID int64, key, text string) (store.Article, error) {
+// Reply writes an agent's reply on a ticket and queues it for the customer, with files that are kept already. The same
+// key always means the same reply: a repeated call returns the article that is there, and sends nothing.
+func (i *Inbox) Reply(ctx context.Context, ticketID int64, key, text string, files ...conversation.File) (store.Article, error) {
 	text = strings.TrimSpace(text)
-	if text == "" {
+	if text == "" && len(files) == 0 {
 		return store.Article{}, ErrEmptyReply
 	}
 	now := i.Clock.Now()
 	requestKey := "reply/" + strconv.FormatInt(ticketID, 10) + "/" + key
-	var article store.Article
+	content := text
+	article := conversation.Article{Author: conversation.AuthorAgent, Text: text, WrittenAt: now}
+	for _, f := range files {
+		content += "\x00" + f.ID
+		article.Attachments = append(article.Attachments, conversation.Attachment{File: f, State: conversation.AttachmentKept})
+	}
+	var written store.Article
 	err := i.Store.Update(ctx, func(tx *store.Tx) error {
 		ticket, found, err := tx.Ticket(ticketID)
 		if err != nil {
@@ -156,27 +170,27 @@ func (i *Inbox) Reply(ctx context.Context, ticketID int64, key, text string) (st
 		}
 		// The ID is part of effect keys, which are sent to WhatsApp: it has to be unique beyond this ticket.
 		id := ticket.Conversation + "/reply/" + fingerprint(requestKey)[:24]
-		noted, _, fresh, err := tx.RememberRequest(requestKey, fingerprint(text), id, now)
+		noted, _, fresh, err := tx.RememberRequest(requestKey, fingerprint(content), id, now)
 		if err != nil {
 			return err
 		}
-		if noted != fingerprint(text) {
+		if noted != fingerprint(content) {
 			return ErrKeyReused
 		}
 		if fresh {
-			article := conversation.Article{ID: id, Author: conversation.AuthorAgent, Text: text, WrittenAt: now}
+			article.ID = id
 			if err := addArticle(tx, ticketID, article, conversation.Queued, i.Clock); err != nil {
 				return err
 			}
-			event := conversation.ReplyWritten{ID: id, Epoch: ticket.Epoch, Text: text}
+			event := conversation.ReplyWritten{ID: id, Epoch: ticket.Epoch, Text: text, Files: files}
 			if err := engine.Apply(tx, ticket.Conversation, event, now); err != nil {
 				return err
 			}
 		}
-		article, _, err = tx.Article(id)
+		written, _, err = tx.Article(id)
 		return err
 	})
-	return article, err
+	return written, err
 }
 
 // ErrSuperseded means that a ticket cannot be opened again because the customer has a newer one.

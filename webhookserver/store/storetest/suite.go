@@ -45,6 +45,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"What is old is removed, and nothing else":       retention,
 		"A settled effect is not changed any more":       settled,
 		"Tickets and articles are there once":            tickets,
+		"Files of articles are there once":               attachments,
 		"A request is carried out once":                  requests,
 		"A store belongs to one channel":                 claim,
 		"Counts tell what is there":                      counts,

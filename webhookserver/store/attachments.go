@@ -1,0 +1,51 @@
+package store
+
+import (
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+)
+
+// AddAttachments names the files of an article of the built-in inbox. What is there stays as it is.
+func (tx *Tx) AddAttachments(article string, list []conversation.Attachment) error {
+	for i, a := range list {
+		if _, err := tx.exec(`INSERT INTO attachment (id, article, position, kind, name, mime_type, size, sha256, state, reason)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+			a.ID, article, i, a.Kind, a.Name, a.MIMEType, a.Size, a.SHA256, string(a.State), a.Reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SetAttachment notes what became of an attachment.
+func (tx *Tx) SetAttachment(a conversation.Attachment) error {
+	_, err := tx.exec(`UPDATE attachment SET size = ?, sha256 = ?, state = ?, reason = ? WHERE id = ?`,
+		a.Size, a.SHA256, string(a.State), a.Reason, a.ID)
+	return err
+}
+
+const attachmentColumns = `id, kind, name, mime_type, size, sha256, state, reason`
+
+func scanAttachment(scan func(...any) error) (a conversation.Attachment, err error) {
+	return a, scan(&a.ID, &a.Kind, &a.Name, &a.MIMEType, &a.Size, &a.SHA256, &a.State, &a.Reason)
+}
+
+// Attachments returns the attachments of an article in their order.
+func (tx *Tx) Attachments(article string) ([]conversation.Attachment, error) {
+	return rows(tx, scanAttachment, `SELECT `+attachmentColumns+` FROM attachment WHERE article = ? ORDER BY position`, article)
+}
+
+// AttachmentOf returns an attachment of one of a ticket's articles, and whether there is one of this ID.
+func (tx *Tx) AttachmentOf(ticket int64, id string) (conversation.Attachment, bool, error) {
+	list, err := rows(tx, scanAttachment, `SELECT `+attachmentColumns+` FROM attachment
+		WHERE id = ? AND article IN (SELECT marker FROM article WHERE ticket = ?)`, id, ticket)
+	if err != nil || len(list) == 0 {
+		return conversation.Attachment{}, false, err
+	}
+	return list[0], true, nil
+}
+
+// HasAttachment tells whether an article has a file of this ID.
+func (tx *Tx) HasAttachment(id string) (bool, error) {
+	var one int64
+	return tx.row(`SELECT 1 FROM attachment WHERE id = ?`, []any{id}, &one)
+}
