@@ -21,6 +21,8 @@ func TestFlags(t *testing.T) {
 		"an argument":         {[]string{"serve"}, 2, "unexpected argument"},
 		"a level that is not": {[]string{"--log-level=LOUD"}, 2, "log-level"},
 		"no data directory":   {addresses("--data-dir=/nonexistent/dir"), 1, "no such file or directory"},
+		"a copy to nowhere":   {[]string{"migrate"}, 2, "--postgres-schema"},
+		"a copy of nothing":   {[]string{"migrate", "--postgres-schema=channel", "--data-dir=/nonexistent/dir"}, 1, "there is no embedded store"},
 		"an address in use":   {[]string{"--public-address=256.0.0.1:1"}, 1, "listen for webhooks"},
 	} {
 		var stderr bytes.Buffer

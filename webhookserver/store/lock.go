@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
 )
 
 // lockRetry is how often a process looks whether the one before it has ended.
@@ -19,7 +16,7 @@ const lockRetry = 250 * time.Millisecond
 
 // lockFile waits until this process is the only one that holds the file. The lock ends with the process, however that
 // ends.
-func lockFile(ctx context.Context, name string, c clock.Clock, log *slog.Logger) (*os.File, error) {
+func lockFile(ctx context.Context, name string, o SQLiteOptions) (*os.File, error) {
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR|syscall.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the lock file: %w", err)
@@ -33,9 +30,12 @@ func lockFile(ctx context.Context, name string, c clock.Clock, log *slog.Logger)
 			return nil, errors.Join(fmt.Errorf("lock the store: %w", err), file.Close())
 		}
 		if !told {
-			log.Info("another process still uses the store; waiting for it to end")
+			if o.inUse != nil {
+				o.inUse()
+			}
+			o.Log.Info("another process still uses the store; waiting for it to end")
 		}
-		timer := c.NewTimer(lockRetry)
+		timer := o.Clock.NewTimer(lockRetry)
 		select {
 		case <-timer.C():
 		case <-ctx.Done():

@@ -23,9 +23,11 @@ const (
 	openRetry = time.Second
 	// postgresPoll is how often to look for what another process has left to do.
 	postgresPoll = time.Second
-	// ingestTimeout and updateTimeout bound a commit. A commit waits for as long as no synchronous standby answers.
-	ingestTimeout = 15 * time.Second
-	updateTimeout = time.Minute
+	// ingestTimeout, transactionTimeout and copyTimeout bound transactions: those that store webhooks, all others, and
+	// those of a copy. A commit waits for as long as no synchronous standby answers.
+	ingestTimeout      = 15 * time.Second
+	transactionTimeout = 30 * time.Second
+	copyTimeout        = 2 * time.Hour
 )
 
 // PostgresOptions say where a store in PostgreSQL is.
@@ -52,11 +54,12 @@ type PostgresOptions struct {
 // Nothing outlives a transaction on a connection: no session setting, no named statement, no session lock. So it works
 // through PgBouncer in transaction mode.
 type Postgres struct {
-	pool    *pgxpool.Pool
-	schema  string
-	log     *slog.Logger
-	ingest  *committer
-	updates *committer
+	pool   *pgxpool.Pool
+	schema string
+	// patience bounds a transaction.
+	patience time.Duration
+	ingest   *committer
+	updates  *committer
 	// begin and view begin transactions, with all their settings, in one round trip.
 	begin, view string
 	// insert stores webhooks.
@@ -109,10 +112,15 @@ func openPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 		return nil, unavailable(err)
 	}
 	schema := pgx.Identifier{o.Schema}.Sanitize()
+	patience := transactionTimeout
+	if o.copying {
+		patience = copyTimeout
+	}
 	// A transaction that hangs would keep the other processes from taking their turns.
-	settings := `; SET LOCAL synchronous_commit = on; SET LOCAL idle_in_transaction_session_timeout = '30s'; SET LOCAL statement_timeout = '30s'; SET LOCAL search_path = ` + schema
+	settings := fmt.Sprintf(`; SET LOCAL synchronous_commit = on; SET LOCAL idle_in_transaction_session_timeout = %[1]d; SET LOCAL statement_timeout = %[1]d; SET LOCAL search_path = %[2]s`,
+		patience.Milliseconds(), schema)
 	p := &Postgres{
-		pool: pool, schema: o.Schema, log: o.Log,
+		pool: pool, schema: o.Schema, patience: patience,
 		begin:  `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE` + settings,
 		view:   `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY` + settings,
 		insert: `INSERT INTO ` + schema + `.inbox (received_at, body) SELECT * FROM unnest($1::bigint[], $2::bytea[])`,
@@ -178,7 +186,7 @@ func (p *Postgres) Update(ctx context.Context, fn func(*Tx) error) error {
 
 // View implements Store.
 func (p *Postgres) View(ctx context.Context, fn func(*Tx) error) error {
-	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
+	ctx, cancel := context.WithTimeout(ctx, p.patience)
 	defer cancel()
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {

@@ -24,7 +24,7 @@ const metaCopying = "copying"
 
 // prepare makes the schema what this version works with.
 func (p *Postgres) prepare(ctx context.Context, copying bool) error {
-	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
+	ctx, cancel := context.WithTimeout(ctx, p.patience)
 	defer cancel()
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {

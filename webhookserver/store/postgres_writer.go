@@ -50,7 +50,7 @@ func (p *Postgres) commitWebhooks(group []*write) error {
 
 // commitUpdates runs a group of functions in one transaction, when its turn has come.
 func (p *Postgres) commitUpdates(group []*write) error {
-	ctx, cancel := context.WithTimeout(context.Background(), updateTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), p.patience)
 	defer cancel()
 	return p.with(ctx, func(conn *pgx.Conn) error {
 		q := pgQuerier{conn}

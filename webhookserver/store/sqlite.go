@@ -33,6 +33,9 @@ type SQLiteOptions struct {
 	// Clock and Log default to the system's clock and to nothing.
 	Clock clock.Clock
 	Log   *slog.Logger
+
+	// inUse, if set, is called when another process has the store open.
+	inUse func()
 }
 
 // SQLite is the embedded store: one file, one process, one writer.
@@ -62,7 +65,7 @@ func OpenSQLite(ctx context.Context, o SQLiteOptions) (*SQLite, error) {
 	if err := refuseNetworkFileSystem(o.Dir); err != nil {
 		return nil, err
 	}
-	lock, err := lockFile(ctx, filepath.Join(o.Dir, sqliteLock), o.Clock, o.Log)
+	lock, err := lockFile(ctx, filepath.Join(o.Dir, sqliteLock), o)
 	if err != nil {
 		return nil, err
 	}
