@@ -32,7 +32,7 @@ func migrate(ctx context.Context, args []string, stderr io.Writer) int {
 		return 2
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
-	if err := from.complete(configDir); err == nil {
+	if err = from.complete(configDir); err == nil {
 		err = store.CopyToPostgres(ctx, from.dataDir, from.postgres(log))
 	}
 	if err != nil {
