@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock/clocktest"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
@@ -160,6 +161,36 @@ func TestRunWakesInTimeThoughTheClockWasSet(t *testing.T) {
 	}
 	if n := b.reminders(); n != 1 {
 		t.Errorf("%d reminders", n)
+	}
+}
+
+// sleeps notes how long a processor wants to sleep.
+type sleeps struct {
+	*clocktest.Fake
+	longest time.Duration
+}
+
+func (s *sleeps) NewTimer(d time.Duration) clock.Timer {
+	s.longest = max(s.longest, d)
+	return s.Fake.NewTimer(d)
+}
+
+// A timer of the system does not notice that the clock was set, so the processor looks at the clock now and then.
+func TestNoSleepIsLong(t *testing.T) {
+	b := newTimed(t)
+	b.write("w1", 0)
+	s := &sleeps{Fake: b.clock}
+	b.processor.Clock = s
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- b.processor.Run(ctx) }()
+	b.clock.AwaitTimers(1)
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if s.longest <= 0 || s.longest > time.Minute {
+		t.Errorf("the processor sleeps %v", s.longest)
 	}
 }
 

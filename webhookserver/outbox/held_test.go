@@ -18,7 +18,7 @@ func TestWhileHeldNoCallIsMadeAndLateTextsNever(t *testing.T) {
 	held.Store(true)
 	var asked atomic.Int64
 	b.outbox = outbox.New(outbox.Options{
-		Store: b.store, Clock: b.clock, Log: slog.New(slog.DiscardHandler), 
+		Store: b.store, Clock: b.clock, Log: slog.New(slog.DiscardHandler),
 		Held: func() bool {
 			asked.Add(1)
 			return held.Load()
