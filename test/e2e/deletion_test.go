@@ -12,7 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-var _ = Describe("A channel that is deleted", Ordered, func() {
+var _ = Describe("A channel that is deleted", Ordered, ContinueOnFailure, func() {
 	var (
 		returns *line
 		empty   []string

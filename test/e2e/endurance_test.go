@@ -13,7 +13,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/test/stage"
 )
 
-var _ = Describe("What goes wrong around a channel", Ordered, func() {
+var _ = Describe("What goes wrong around a channel", Ordered, ContinueOnFailure, func() {
 	var orders *line
 
 	BeforeAll(func(ctx SpecContext) {

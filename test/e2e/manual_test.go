@@ -11,7 +11,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 )
 
-var _ = Describe("A channel that its admin registers", Ordered, func() {
+var _ = Describe("A channel that its admin registers", Ordered, ContinueOnFailure, func() {
 	var (
 		repairs          *line
 		url, secret, key string
@@ -40,7 +40,8 @@ var _ = Describe("A channel that its admin registers", Ordered, func() {
 	It("becomes Ready once the admin has pasted both", func(ctx SpecContext) {
 		token, err := cluster.SecretValue(ctx, "desk", secret, key)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(subscribeApp(ctx, manualApp, manualSecret, url, token)).To(Succeed())
+		// A Service leads to a pod that has just become ready a moment later; an admin who is too early tries again.
+		Eventually(subscribeApp).WithContext(ctx).WithArguments(manualApp, manualSecret, url, token).Should(Succeed())
 		Expect(subscribeAccount(ctx, manualToken, manualAccount)).To(Succeed())
 		repairs.requestOnly(ctx)
 		repairs.expectReady(ctx)

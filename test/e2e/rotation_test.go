@@ -25,7 +25,7 @@ const (
 	rotationURL  = "https://" + rotationHost + "/rotation/billing"
 )
 
-var _ = Describe("Secrets that change", Ordered, func() {
+var _ = Describe("Secrets that change", Ordered, ContinueOnFailure, func() {
 	var (
 		billing *line
 		before  corev1.Pod

@@ -16,7 +16,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/test/stage"
 )
 
-var _ = Describe("A channel that registers itself", Ordered, func() {
+var _ = Describe("A channel that registers itself", Ordered, ContinueOnFailure, func() {
 	var support *line
 
 	BeforeAll(func(ctx SpecContext) {
