@@ -14,8 +14,12 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
-// fetchAttempts is how often a file is asked for that WhatsApp says it has not, or that arrives damaged.
-const fetchAttempts = 5
+const (
+	// fetchAttempts is how often a file is asked for that WhatsApp says it has not, or that arrives damaged.
+	fetchAttempts = 5
+	// oddAttempts is how often it is asked for where the answer is no file: a redirect, say.
+	oddAttempts = 12
+)
 
 // What agents are told of a file that cannot be had.
 const (
@@ -41,10 +45,13 @@ func (m *MediaCaller) Call(ctx context.Context, e store.Effect, _ conversation.S
 	result, err := m.fetch(ctx, e.FetchMedia)
 	// Meta serves many: what is not there, or wrong, may be right a moment later.
 	final := e.Attempts >= fetchAttempts
+	var odd *cloudapi.AnswerError
 	switch class := cloudapi.ClassOf(err); {
 	case errors.Is(err, cloudapi.ErrTooLarge):
 		return "", &lostError{fmt.Sprintf(fileTooLarge, largest(e.FetchMedia.File)>>20)}
 	case !final:
+	case errors.As(err, &odd) && odd.HTTPStatus < 500 && e.Attempts >= oddAttempts:
+		return "", &lostError{fmt.Sprintf(fileRefused, err)}
 	case errors.Is(err, errDamaged):
 		return "", &lostError{fileDamaged}
 	case class == cloudapi.ClassNotFound:
