@@ -1,10 +1,7 @@
 package conversation_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -277,86 +274,6 @@ func TestWhatIsFinalIsForgotten(t *testing.T) {
 	s, _ = conversation.Step(s, conversation.TicketClosed{Epoch: 9}, now.Add(31*24*time.Hour))
 	if len(s.Outgoing) != 0 {
 		t.Errorf("%d messages are still remembered", len(s.Outgoing))
-	}
-}
-
-// Any course of events keeps the promises that tables can only show by example.
-func TestPromises(t *testing.T) {
-	for seed := range uint64(150) {
-		random := rand.New(rand.NewPCG(seed, 1))
-		s, at := conversation.State{ID: "c"}, now
-		seen, shown := map[string]bool{}, map[string]conversation.Delivery{}
-		var parts []conversation.Part
-		for i := range 60 {
-			at = at.Add(time.Duration(random.IntN(10)) * time.Hour)
-			event := randomEvent(random, i, s, at, parts)
-			before, err := json.Marshal(s)
-			if err != nil {
-				t.Fatal(err)
-			}
-			next, effects := conversation.Step(s, event, at)
-			if after, _ := json.Marshal(s); !bytes.Equal(after, before) {
-				t.Fatalf("seed %d: the state that was passed in changed", seed)
-			}
-			var restored conversation.State
-			if err := json.Unmarshal(before, &restored); err != nil {
-				t.Fatal(err)
-			}
-			again, sameEffects := conversation.Step(restored, event, at)
-			if diff := cmp.Diff(effects, sameEffects); diff != "" {
-				t.Fatalf("seed %d: a stored state decides otherwise:\n%s", seed, diff)
-			}
-			a, _ := json.Marshal(next)
-			b, _ := json.Marshal(again)
-			if !bytes.Equal(a, b) {
-				t.Fatalf("seed %d: a stored state becomes another", seed)
-			}
-			for _, e := range effects {
-				if seen[e.Key] {
-					t.Fatalf("seed %d: the key %s came twice", seed, e.Key)
-				}
-				seen[e.Key] = true
-				if e.SendText != nil {
-					parts = append(parts, e.SendText.Part)
-					if !next.MaySend(at) {
-						t.Fatalf("seed %d: a text is sent after the window", seed)
-					}
-				}
-				if d := e.SetDelivery; d != nil {
-					if !shown[d.ArticleID].Before(d.Delivery) {
-						t.Fatalf("seed %d: %s went from %s back to %s", seed, d.ArticleID, shown[d.ArticleID], d.Delivery)
-					}
-					shown[d.ArticleID] = d.Delivery
-				}
-				if e.Epoch < 1 || e.Epoch > next.Epoch {
-					t.Fatalf("seed %d: an effect on ticket %d of %d", seed, e.Epoch, next.Epoch)
-				}
-			}
-			s = next
-		}
-	}
-}
-
-func randomEvent(random *rand.Rand, i int, s conversation.State, at time.Time, parts []conversation.Part) conversation.Event {
-	if s.Epoch == 0 {
-		return text(fmt.Sprintf("w%d", i), "x", at)
-	}
-	var part conversation.Part
-	if len(parts) > 0 {
-		part = parts[random.IntN(len(parts))]
-	}
-	pick := func(list ...string) string { return list[random.IntN(len(list))] }
-	switch random.IntN(6) {
-	case 0:
-		return of(pick("text", "image", "reaction", "system", "edit", "new"), fmt.Sprintf("w%d", i), at.Add(-time.Duration(random.IntN(72))*time.Hour))
-	case 1:
-		return conversation.ReplyWritten{ID: fmt.Sprintf("r%d", i), Epoch: 1 + random.IntN(s.Epoch), Text: strings.Repeat("x", random.IntN(3*conversation.MaxText))}
-	case 2:
-		return conversation.TicketClosed{Epoch: 1 + random.IntN(s.Epoch)}
-	case 3:
-		return conversation.SendFinished{Sent: part, Outcome: conversation.Outcome(pick("accepted", "refused", "unknown")), Reason: "why"}
-	default:
-		return conversation.StatusReceived{Sent: part, Status: webhook.Status{Status: pick("sent", "delivered", "read", "played", "failed")}}
 	}
 }
 
