@@ -62,6 +62,12 @@ func (r *Reconciler) mirrorReceiver(ctx context.Context, s *scope) error {
 	if at := status.LastMessageTime; at != nil {
 		s.receiverStatus.LastMessageTime = &metav1.Time{Time: at.UTC().Truncate(time.Second)}
 	}
+	if status.Durable != nil {
+		s.durable = fails(v1alpha1.ReasonNotDurable, status.DurableReason)
+		if *status.Durable {
+			s.durable = works(v1alpha1.ReasonDurable, status.DurableReason)
+		}
+	}
 	// The operator's own handshakes say nothing about Meta's.
 	if at := status.LastHandshakeTime; at != nil && at.After(s.memory.probe.at.Add(probeWindow)) && !at.Equal(last.handshake) {
 		last.handshake, last.handshakeSeen = *at, true

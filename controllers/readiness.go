@@ -21,6 +21,13 @@ var readiness = []policy{
 	needs(v1alpha1.ConditionPhoneNumberReady),
 	// The receiver takes webhooks.
 	needs(v1alpha1.ConditionReceiverAvailable),
+	// What it takes is not known to be at risk. A receiver that has not said is given the benefit of the doubt.
+	func(_ *scope, findings map[string]*finding) *finding {
+		if f := findings[v1alpha1.ConditionDurable]; f.status == metav1.ConditionFalse {
+			return f
+		}
+		return nil
+	},
 	// The Service for Meta's calls could be made as it is declared.
 	func(s *scope, _ map[string]*finding) *finding { return s.exposureRefused() },
 	// Meta calls this channel for this number.
@@ -47,7 +54,8 @@ func needs(conditionType string) policy {
 func summarize(s *scope, findings map[string]*finding) (ready *finding, stalled bool) {
 	for _, unmet := range readiness {
 		if f := unmet(s, findings); f != nil {
-			return f, f.needsPerson()
+			stalled = f.needsPerson()
+			return f, stalled
 		}
 	}
 	return works(v1alpha1.ReasonReady, "Customers' messages arrive, and replies go out."), false

@@ -14,7 +14,7 @@ import (
 )
 
 // errNotShownYet keeps a reconciliation from counting as done where Meta's answer does not show yet what was written.
-var errNotShownYet = errors.New("Meta does not show the change yet") //nolint:staticcheck // Meta is a name.
+var errNotShownYet = errors.New("the change does not show at Meta yet")
 
 // maxRegistrationSteps bounds the writes of one reconciliation: each kind once, and the read-back.
 const maxRegistrationSteps = 4

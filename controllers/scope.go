@@ -29,6 +29,7 @@ type observed struct {
 	credentials *finding
 	phoneNumber *finding
 	receiver    *finding
+	durable     *finding
 	callback    *finding
 	registered  *finding
 
@@ -49,8 +50,7 @@ type observed struct {
 	blocker *finding
 	// available says whether the receiver takes webhooks.
 	available bool
-	// receiverAsked says that receiverStatus is new.
-	receiverAsked  bool
+	// receiverStatus is what is known of the receiver, partly from itself.
 	receiverStatus *v1alpha1.ReceiverStatus
 	// callbackPending says what the callback URL still waits for, to be added to what a failed probe found.
 	callbackPending string

@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
@@ -59,6 +60,7 @@ func CacheOptions(namespaces []string) cache.Options {
 			&corev1.ConfigMap{}:             {Label: ours},
 			&corev1.ServiceAccount{}:        {Label: ours},
 			&corev1.PersistentVolumeClaim{}: {Label: ours},
+			&policyv1.PodDisruptionBudget{}: {Label: ours},
 			&corev1.Secret{}:                {Label: usable},
 		},
 	}
@@ -95,6 +97,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		Watches(&corev1.ConfigMap{}, ofChannel, changed).
 		Watches(&corev1.ServiceAccount{}, ofChannel, changed).
 		Watches(&corev1.PersistentVolumeClaim{}, ofChannel, changed).
+		Watches(&policyv1.PodDisruptionBudget{}, ofChannel, changed).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.usersOfSecret), changed).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrentReconciles,
@@ -169,6 +172,9 @@ func secretNames(channel *v1alpha1.WhatsAppChannel) []string {
 	}
 	if own := channel.Spec.Callback.VerifyTokenSecretRef; own != nil {
 		names = append(names, own.Name)
+	}
+	if postgres := channel.Spec.Receiver.Storage.Postgres; postgres != nil {
+		names = append(names, postgres.DSNSecretRef.Name)
 	}
 	return nonEmpty(names...)
 }

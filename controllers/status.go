@@ -22,6 +22,7 @@ var conditionOrder = []string{
 	v1alpha1.ConditionCredentialsValid,
 	v1alpha1.ConditionPhoneNumberReady,
 	v1alpha1.ConditionReceiverAvailable,
+	v1alpha1.ConditionDurable,
 	v1alpha1.ConditionCallbackReachable,
 	v1alpha1.ConditionWebhookRegistered,
 }
@@ -29,7 +30,7 @@ var conditionOrder = []string{
 // desiredStatus computes the status from what the phases observed. What they did not look at stays as it was.
 func (r *Reconciler) desiredStatus(s *scope) v1alpha1.WhatsAppChannelStatus {
 	status := *s.channel.Status.DeepCopy()
-	status.ObservedGeneration = ptr.To(s.channel.Generation)
+	status.ObservedGeneration = new(s.channel.Generation)
 	status.Conditions = s.conditions()
 	if s.invalidSpec != nil {
 		return status
@@ -91,6 +92,7 @@ func (s *scope) findings() map[string]*finding {
 		v1alpha1.ConditionCredentialsValid:  s.credentials,
 		v1alpha1.ConditionPhoneNumberReady:  s.phoneNumber,
 		v1alpha1.ConditionReceiverAvailable: s.receiver,
+		v1alpha1.ConditionDurable:           s.durable,
 		v1alpha1.ConditionCallbackReachable: s.callback,
 		v1alpha1.ConditionWebhookRegistered: s.registered,
 	}

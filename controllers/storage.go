@@ -4,16 +4,65 @@ import (
 	"context"
 	"fmt"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers/manifests"
 )
 
-// storage makes the receiver's volume, or takes over the one that an earlier channel of the same account and number
-// left behind.
+// storage looks after what the receiver keeps its data in: the embedded store's volume, or the Secret that leads to
+// PostgreSQL. Data never changes places by itself.
 func (r *Reconciler) storage(ctx context.Context, s *scope) error {
+	deployment := &appsv1.Deployment{}
+	exists, err := r.find(ctx, s, manifests.ReceiverName(s.channel.Name), deployment)
+	if err != nil {
+		return err
+	}
+	declared := manifests.StorageOf(s.channel)
+	if exists && metav1.IsControlledBy(deployment, s.channel) && manifests.StorageInUse(deployment) != declared {
+		s.blockReceiver(migrationNeeded(deployment.Name, manifests.StorageInUse(deployment), declared))
+		return nil
+	}
+	if declared == manifests.Postgres {
+		return r.database(ctx, s)
+	}
+	return r.volume(ctx, s)
+}
+
+func migrationNeeded(deployment string, used, declared manifests.StorageKind) *finding {
+	message := fmt.Sprintf("The channel's data is in %s, and spec.receiver.storage now says %s. ", used, declared)
+	if declared == manifests.Postgres {
+		message += fmt.Sprintf("Scale Deployment %q to zero, copy the data with `receiver migrate`, and delete that Deployment: the receiver then starts on PostgreSQL. Or set the storage back.", deployment)
+	} else {
+		message += fmt.Sprintf("Set the storage back. Or delete Deployment %q to start with an empty store: what is in PostgreSQL is then not used any more.", deployment)
+	}
+	return fails(v1alpha1.ReasonMigrationNeeded, message)
+}
+
+// database makes sure that there is a connection string, and lets several receivers be drained one at a time.
+func (r *Reconciler) database(ctx context.Context, s *scope) error {
+	ref := s.channel.Spec.Receiver.Storage.Postgres.DSNSecretRef
+	_, missing, err := r.resolve(ctx, s.channel.Namespace, ref, "receiver.storage.postgres.dsnSecretRef")
+	if err != nil {
+		return err
+	}
+	if missing != nil {
+		s.blockReceiver(missing)
+		s.wakeUpIn(unwatchedSecretInterval)
+	}
+	budget := &policyv1.PodDisruptionBudget{}
+	if !manifests.MayBeSeveral(s.channel) {
+		return r.remove(ctx, s, manifests.ReceiverName(s.channel.Name), budget)
+	}
+	return r.blockOnRefusal(s, r.own(ctx, s, manifests.PodDisruptionBudget(s.channel), budget))
+}
+
+// volume makes the embedded store's volume, or takes over the one that an earlier channel of the same account and
+// number left behind.
+func (r *Reconciler) volume(ctx context.Context, s *scope) error {
 	claim := &corev1.PersistentVolumeClaim{}
 	name := manifests.DataName(s.channel.Name)
 	exists, err := r.find(ctx, s, name, claim)

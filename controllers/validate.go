@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 
+	"k8s.io/utils/ptr"
+
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
@@ -47,6 +49,10 @@ func (r *Reconciler) validate(channel *v1alpha1.WhatsAppChannel) *finding {
 		problem = fmt.Sprintf("the callback URL would have %d characters, and Meta accepts %d; use a shorter hostname, namespace or name", len(url), cloudapi.MaxCallbackURL)
 	case spec.Callback.AppSubscription == v1alpha1.AppSubscriptionCreateIfAbsent && spec.Callback.Registration != v1alpha1.RegistrationAutomatic:
 		problem = "spec.callback.appSubscription: CreateIfAbsent needs spec.callback.registration: Automatic"
+	case spec.Receiver.Storage.SQLite != nil && spec.Receiver.Storage.Postgres != nil:
+		problem = "spec.receiver.storage can be sqlite or postgres, not both"
+	case spec.Receiver.Storage.Postgres == nil && ptr.Deref(spec.Receiver.Replicas, 1) > 1:
+		problem = "spec.receiver.replicas above 1 needs spec.receiver.storage.postgres"
 	case resources != nil && len(resources.Claims) > 0:
 		problem = "spec.receiver.resources.claims is not supported; use requests and limits"
 	default:

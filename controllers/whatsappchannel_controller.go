@@ -29,6 +29,7 @@ import (
 // +kubebuilder:rbac:groups="",resources=configmaps;serviceaccounts;persistentvolumeclaims,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -64,10 +65,13 @@ type Reconciler struct {
 	Prober Prober
 	// ReceiverStatus asks receivers about themselves.
 	ReceiverStatus ReceiverStatusReader
-	Recorder       recorder.EventRecorder
-	Clock          clock.PassiveClock
+	// Recorder takes Events about channels.
+	Recorder recorder.EventRecorder
+	// Clock tells the time of every decision.
+	Clock clock.PassiveClock
 	// Random is the source of tokens; crypto/rand in production.
-	Random  io.Reader
+	Random io.Reader
+	// Options are what the operator's flags say.
 	Options Options
 
 	graph    *sharedGraph
@@ -131,7 +135,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err := r.writeStatus(ctx, s, status); err != nil {
 		failures = append(failures, err)
 	}
-	if err := r.worthRetrying(failures); err != nil {
+	if err := worthRetrying(failures); err != nil {
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: s.nextWakeUp(status)}, nil
@@ -184,7 +188,7 @@ func (r *Reconciler) decideRefresh(_ context.Context, s *scope) error {
 
 // worthRetrying joins errors, and drops those that are part of a channel's end or of two writes that crossed: an event
 // about them is on its way.
-func (r *Reconciler) worthRetrying(failures []error) error {
+func worthRetrying(failures []error) error {
 	var kept []error
 	for _, err := range failures {
 		if err != nil && !apierrors.HasStatusCause(err, namespaceTerminating) {

@@ -22,7 +22,6 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -118,7 +117,7 @@ func newManager(kubernetes *rest.Config, o options) (ctrl.Manager, error) {
 			TLSOpts: []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }},
 		},
 		// A standby keeps its caches warm, so that it leads at once.
-		Controller: controllerconfig.Controller{EnableWarmup: ptr.To(true)},
+		Controller: controllerconfig.Controller{EnableWarmup: new(true)},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up the manager: %w", err)

@@ -27,6 +27,7 @@ func ChannelConfig(channel *v1alpha1.WhatsAppChannel, number *config.PhoneNumber
 		BusinessAccountID: channel.Spec.BusinessAccountID,
 		PhoneNumber:       number,
 		TargetGroup:       channel.Spec.TargetGroup,
+		RetentionDays:     ptr.Deref(channel.Spec.Receiver.Storage.RetentionDays, 0),
 		Graph:             config.Graph{BaseURL: graph.BaseURL, Version: graph.Version},
 	}
 	c.Messages = messages(channel.Spec.Messages)

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -50,11 +49,8 @@ func Deployment(channel *v1alpha1.WhatsAppChannel, pod Pod) *appsv1ac.Deployment
 	return appsv1ac.Deployment(ReceiverName(channel.Name), channel.Namespace).
 		WithLabels(Labels(channel.Name)).
 		WithOwnerReferences(owner(channel)).
-		WithSpec(appsv1ac.DeploymentSpec().
-			WithReplicas(1).
+		WithSpec(scale(channel, appsv1ac.DeploymentSpec()).
 			WithRevisionHistoryLimit(2).
-			// Two pods must never hold the embedded store at once.
-			WithStrategy(appsv1ac.DeploymentStrategy().WithType(appsv1.RecreateDeploymentStrategyType)).
 			WithSelector(metav1ac.LabelSelector().WithMatchLabels(selector(channel.Name))).
 			WithTemplate(corev1ac.PodTemplateSpec().
 				WithLabels(Labels(channel.Name)).
@@ -74,6 +70,7 @@ func podSpec(channel *v1alpha1.WhatsAppChannel, pod Pod) *corev1ac.PodSpecApplyC
 			WithFSGroup(nonRoot).
 			WithFSGroupChangePolicy(corev1.FSGroupChangeOnRootMismatch).
 			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
+		WithTopologySpreadConstraints(spread(channel)...).
 		WithContainers(container(channel, pod)).
 		WithVolumes(volumes(channel, pod)...)
 }
@@ -105,6 +102,9 @@ func container(channel *v1alpha1.WhatsAppChannel, pod Pod) *corev1ac.ContainerAp
 	for _, name := range slices.Sorted(maps.Keys(pod.Environment)) {
 		c.WithEnv(corev1ac.EnvVar().WithName(name).WithValue(pod.Environment[name]))
 	}
+	if StorageOf(channel) == Postgres {
+		c.WithArgs(postgresSchemaArg + PostgresSchema(channel))
+	}
 	if tlsSecret(channel) != "" {
 		c.WithArgs("--tls-dir=" + config.TLSDir)
 		c.WithVolumeMounts(corev1ac.VolumeMount().WithName(tlsVolume).WithMountPath(config.TLSDir).WithReadOnly(true))
@@ -120,19 +120,24 @@ func volumes(channel *v1alpha1.WhatsAppChannel, pod Pod) []*corev1ac.VolumeApply
 	}
 	api := corev1ac.SecretProjection().WithName(APIName(channel.Name)).
 		WithItems(item(config.StatusTokenFile, config.StatusTokenFile), item(config.APITokenFile, config.APITokenFile))
-	all := []*corev1ac.VolumeApplyConfiguration{
-		corev1ac.Volume().WithName(channelVolume).WithProjected(corev1ac.ProjectedVolumeSource().
-			WithDefaultMode(mountMode).
-			WithSources(
-				corev1ac.VolumeProjection().WithConfigMap(configuration),
-				projection(channel.Spec.AccessTokenSecretRef, config.AccessTokenFile),
-				projection(channel.Spec.AppSecretSecretRef, config.AppSecretFile),
-				projection(pod.VerifyToken, config.VerifyTokenFile),
-				corev1ac.VolumeProjection().WithSecret(api),
-			)),
-		corev1ac.Volume().WithName(dataVolume).WithPersistentVolumeClaim(
-			corev1ac.PersistentVolumeClaimVolumeSource().WithClaimName(DataName(channel.Name))),
+	files := corev1ac.ProjectedVolumeSource().
+		WithDefaultMode(mountMode).
+		WithSources(
+			corev1ac.VolumeProjection().WithConfigMap(configuration),
+			projection(channel.Spec.AccessTokenSecretRef, config.AccessTokenFile),
+			projection(channel.Spec.AppSecretSecretRef, config.AppSecretFile),
+			projection(pod.VerifyToken, config.VerifyTokenFile),
+			corev1ac.VolumeProjection().WithSecret(api),
+		)
+	data := corev1ac.Volume().WithName(dataVolume)
+	if postgres := channel.Spec.Receiver.Storage.Postgres; postgres != nil {
+		files.WithSources(projection(postgres.DSNSecretRef, config.PostgresDSNFile))
+		// What must not be lost is in the database.
+		data.WithEmptyDir(corev1ac.EmptyDirVolumeSource())
+	} else {
+		data.WithPersistentVolumeClaim(corev1ac.PersistentVolumeClaimVolumeSource().WithClaimName(DataName(channel.Name)))
 	}
+	all := []*corev1ac.VolumeApplyConfiguration{corev1ac.Volume().WithName(channelVolume).WithProjected(files), data}
 	if name := tlsSecret(channel); name != "" {
 		all = append(all, corev1ac.Volume().WithName(tlsVolume).WithSecret(corev1ac.SecretVolumeSource().
 			WithSecretName(name).

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	podsecurity "k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -54,6 +55,11 @@ func everything(c *v1alpha1.WhatsAppChannel) {
 	}
 }
 
+func onPostgres(c *v1alpha1.WhatsAppChannel) {
+	c.Spec.Receiver.Replicas = ptr.To[int32](3)
+	c.Spec.Receiver.Storage.Postgres = &v1alpha1.PostgresStorage{DSNSecretRef: v1alpha1.SecretKeyReference{Name: "database", Key: "uri"}}
+}
+
 var pod = Pod{
 	Image:       "registry.example.com/whatsapp-operator:1.2.3",
 	VerifyToken: v1alpha1.SecretKeyReference{Name: "support-verify-token", Key: VerifyTokenKey},
@@ -66,7 +72,7 @@ func TestManifests(t *testing.T) {
 	richPod.CA, richPod.Environment = true, map[string]string{"NO_PROXY": ".svc", "HTTPS_PROXY": "http://proxy.example.com:3128"}
 	richGraph := graph
 	richGraph.CA = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
-	plain, rich := channel(), channel(everything)
+	plain, rich, shared := channel(), channel(everything), channel(onPostgres)
 	plainConfig, err := ConfigMap(plain, nil, graph)
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +86,7 @@ func TestManifests(t *testing.T) {
 			plainConfig, ServiceAccount(plain), PersistentVolumeClaim(plain, "", nil), Deployment(plain, pod), Service(plain),
 			VerifyTokenMetadata(plain, ""), APITokensMetadata(plain),
 		},
+		"postgres": {Deployment(shared, pod), PodDisruptionBudget(shared)},
 		"everything": {
 			richConfig, ServiceAccount(rich), PersistentVolumeClaim(rich, number.ID, nil), Deployment(rich, richPod), Service(rich),
 			CallbackService(rich), VerifyTokenMetadata(rich, number.ID), APITokensMetadata(rich),
@@ -120,7 +127,7 @@ func TestPodsAreRestricted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]*v1alpha1.WhatsAppChannel{"plain": channel(), "everything": channel(everything)} {
+	for name, c := range map[string]*v1alpha1.WhatsAppChannel{"plain": channel(), "everything": channel(everything), "postgres": channel(onPostgres)} {
 		t.Run(name, func(t *testing.T) {
 			encoded, err := json.Marshal(Deployment(c, pod).Spec.Template)
 			if err != nil {

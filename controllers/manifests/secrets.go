@@ -4,7 +4,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
@@ -48,8 +47,8 @@ func NewAPITokens(channel *v1alpha1.WhatsAppChannel, statusToken, apiToken strin
 				Kind:               "WhatsAppChannel",
 				Name:               channel.Name,
 				UID:                channel.UID,
-				Controller:         ptr.To(true),
-				BlockOwnerDeletion: ptr.To(true),
+				Controller:         new(true),
+				BlockOwnerDeletion: new(true),
 			}},
 		},
 		Data: map[string][]byte{
