@@ -16,6 +16,8 @@ const (
 	ConditionPhoneNumberReady = "PhoneNumberReady"
 	// ConditionReceiverAvailable says whether the receiver runs.
 	ConditionReceiverAvailable = "ReceiverAvailable"
+	// ConditionDurable says whether the database's settings keep what Meta was told is stored.
+	ConditionDurable = "Durable"
 	// ConditionCallbackReachable says whether the operator's own handshake through the callback URL succeeds.
 	ConditionCallbackReachable = "CallbackReachable"
 	// ConditionWebhookRegistered says whether Meta calls this channel for this phone number.

@@ -74,6 +74,8 @@ const (
 const (
 	// ReasonAvailable means that the receiver takes webhooks.
 	ReasonAvailable = "Available"
+	// ReasonMigrationNeeded means that the channel's data is in another kind of storage than the spec names.
+	ReasonMigrationNeeded = "MigrationNeeded"
 	// ReasonStarting means that the receiver is on the way.
 	ReasonStarting = "Starting"
 	// ReasonWaitingForSecrets means that the receiver cannot start without the Secrets that CredentialsValid speaks of.
@@ -122,6 +124,14 @@ const (
 	ReasonWrongAnswer = "WrongAnswer"
 	// ReasonNotReachableFromCluster means that Meta reaches the callback URL and the cluster does not.
 	ReasonNotReachableFromCluster = "NotReachableFromCluster"
+)
+
+// Reasons of Durable.
+const (
+	// ReasonDurable means that the database keeps what it acknowledged through a crash.
+	ReasonDurable = "Durable"
+	// ReasonNotDurable means that the database may lose what it acknowledged, for a reason that the message gives.
+	ReasonNotDurable = "NotDurable"
 )
 
 // Reasons of WebhookRegistered, besides NotRegistered.

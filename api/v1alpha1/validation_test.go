@@ -126,13 +126,27 @@ func TestCreate(t *testing.T) {
 		"a hostname of 80 characters": {func(c *v1alpha1.WhatsAppChannel) {
 			c.Spec.Callback.Hostname = strings.Repeat("a", 63) + "." + strings.Repeat("b", 16)
 		}, "spec.callback.hostname"},
-		"a Service without type":                      {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Type = "" }), "spec.callback.exposure.service.type"},
-		"a Service of type ExternalName":              {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Type = corev1.ServiceTypeExternalName }), `supported values: "LoadBalancer", "NodePort", "ClusterIP"`},
-		"a Service without certificate":               {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.TLSSecretName = "" }), "spec.callback.exposure.service.tlsSecretName"},
-		"a Service with a bad certificate name":       {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.TLSSecretName = "not a name" }), "tlsSecretName must be the name of a Secret"},
-		"a Service with 33 annotations":               {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Annotations = annotations(33) }), "spec.callback.exposure.service.annotations"},
-		"a Service with a long annotation":            {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Annotations = map[string]string{"k": strings.Repeat("v", 1025)} }), "each annotation may have a key of at most 317"},
-		"a storage of 63Mi":                           {sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = ptr.To(resource.MustParse("63Mi")) }), "size must be at least 64Mi"},
+		"a Service without type":                  {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Type = "" }), "spec.callback.exposure.service.type"},
+		"a Service of type ExternalName":          {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Type = corev1.ServiceTypeExternalName }), `supported values: "LoadBalancer", "NodePort", "ClusterIP"`},
+		"a Service without certificate":           {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.TLSSecretName = "" }), "spec.callback.exposure.service.tlsSecretName"},
+		"a Service with a bad certificate name":   {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.TLSSecretName = "not a name" }), "tlsSecretName must be the name of a Secret"},
+		"a Service with 33 annotations":           {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Annotations = annotations(33) }), "spec.callback.exposure.service.annotations"},
+		"a Service with a long annotation":        {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Annotations = map[string]string{"k": strings.Repeat("v", 1025)} }), "each annotation may have a key of at most 317"},
+		"a storage of 63Mi":                       {sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = ptr.To(resource.MustParse("63Mi")) }), "size must be at least 64Mi"},
+		"two replicas with the embedded database": {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = ptr.To[int32](2) }, "more than one replica needs storage.postgres"},
+		"one replica with the embedded database":  {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = ptr.To[int32](1) }, ""},
+		"two replicas with PostgreSQL":            {postgres("", func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = ptr.To[int32](2) }), ""},
+		"no replica":                              {postgres("", func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = ptr.To[int32](0) }), "spec.receiver.replicas"},
+		"two kinds of storage":                    {postgres("", sqlite(func(*v1alpha1.SQLiteStorage) {})), "storage can be sqlite or postgres, not both"},
+		"PostgreSQL without a connection string": {postgres("", func(c *v1alpha1.WhatsAppChannel) {
+			c.Spec.Receiver.Storage.Postgres.DSNSecretRef = v1alpha1.SecretKeyReference{}
+		}), "spec.receiver.storage.postgres.dsnSecretRef"},
+		"a schema of its own":                         {postgres("support_1"), ""},
+		"a schema with a capital":                     {postgres("Support"), "schema must be the name of a PostgreSQL schema of its own"},
+		"the schema that is everybody's":              {postgres("public"), "schema must be the name of a PostgreSQL schema of its own"},
+		"a schema of PostgreSQL itself":               {postgres("pg_toast"), "schema must be the name of a PostgreSQL schema of its own"},
+		"a retention of 14 days":                      {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Storage.RetentionDays = ptr.To[int32](14) }, ""},
+		"a retention of 13 days":                      {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Storage.RetentionDays = ptr.To[int32](13) }, "spec.receiver.storage.retentionDays"},
 		"a storage that is kept or not, who knows":    {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Storage.WhenDeleted = "Ask" }, `supported values: "Retain", "Delete"`},
 		"a storage that only says what deletion does": {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Storage.WhenDeleted = v1alpha1.WhenDeletedDelete }, ""},
 	} {
@@ -191,6 +205,22 @@ func TestUpdate(t *testing.T) {
 			before:  sqlite(func(s *v1alpha1.SQLiteStorage) { s.StorageClassName = "fast" }),
 			after:   sqlite(func(s *v1alpha1.SQLiteStorage) { s.StorageClassName = "slow" }),
 			refusal: "storageClassName cannot be changed",
+		},
+		"another schema": {
+			before:  postgres("one"),
+			after:   postgres("two"),
+			refusal: "schema cannot be changed",
+		},
+		"a schema taken away": {
+			before:  postgres("one"),
+			after:   postgres(""),
+			refusal: "schema cannot be changed",
+		},
+		"another connection string": {
+			before: postgres("one"),
+			after: postgres("one", func(c *v1alpha1.WhatsAppChannel) {
+				c.Spec.Receiver.Storage.Postgres.DSNSecretRef.Key = "another"
+			}),
 		},
 		"everything else": {
 			before: func(c *v1alpha1.WhatsAppChannel) { *c = *complete() },
@@ -281,6 +311,17 @@ func sqlite(change func(*v1alpha1.SQLiteStorage)) change {
 			c.Spec.Receiver.Storage.SQLite = &v1alpha1.SQLiteStorage{}
 		}
 		change(c.Spec.Receiver.Storage.SQLite)
+	}
+}
+
+func postgres(schema string, more ...change) change {
+	return func(c *v1alpha1.WhatsAppChannel) {
+		c.Spec.Receiver.Storage.Postgres = &v1alpha1.PostgresStorage{
+			DSNSecretRef: v1alpha1.SecretKeyReference{Name: "database", Key: "dsn"}, Schema: schema,
+		}
+		for _, f := range more {
+			f(c)
+		}
 	}
 }
 

@@ -281,7 +281,15 @@ type ServiceExposure struct {
 // Receiver is how the program that Meta calls is run.
 //
 // +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="!has(self.replicas) || self.replicas <= 1 || (has(self.storage) && has(self.storage.postgres))",message="more than one replica needs storage.postgres, because only one process can use the embedded database",fieldPath=".replicas"
 type Receiver struct {
+	// replicas is the number of receivers. More than one needs storage.postgres. Left out, it is one, and with
+	// storage.postgres something else, such as an autoscaler, may set it.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=50
+	// +optional
+	Replicas *int32 `json:"replicas,omitempty"`
+
 	// storage is where received webhooks and tickets are kept.
 	// +optional
 	Storage Storage `json:"storage,omitempty,omitzero"`
@@ -306,11 +314,24 @@ const (
 // Storage is where received webhooks and tickets are kept.
 //
 // +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="!(has(self.sqlite) && has(self.postgres))",message="storage can be sqlite or postgres, not both"
 type Storage struct {
 	// sqlite keeps them in an embedded database on a volume of the channel's own. It is also what is used where storage
 	// is left out.
 	// +optional
 	SQLite *SQLiteStorage `json:"sqlite,omitempty"`
+
+	// postgres keeps them in a PostgreSQL database, which any number of receivers can share. A channel that has data
+	// changes from one kind of storage to the other only by hand, with `receiver migrate`.
+	// +optional
+	Postgres *PostgresStorage `json:"postgres,omitempty"`
+
+	// retentionDays is how many days messages and closed tickets are kept. Open tickets stay. Left out, everything is
+	// kept.
+	// +kubebuilder:validation:Minimum=14
+	// +kubebuilder:validation:Maximum=36500
+	// +optional
+	RetentionDays *int32 `json:"retentionDays,omitempty"`
 
 	// whenDeleted says what becomes of the data when the channel is deleted: Retain or Delete. Left out, it is Retain.
 	// +optional
@@ -333,6 +354,24 @@ type SQLiteStorage struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	StorageClassName string `json:"storageClassName,omitempty"`
+}
+
+// PostgresStorage is a schema of a PostgreSQL database, version 14 or later.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.schema) == has(oldSelf.schema) && (!has(self.schema) || self.schema == oldSelf.schema)",message="schema cannot be changed, because the channel's data stays in the schema that it is in",fieldPath=".schema",reason=FieldValueForbidden
+type PostgresStorage struct {
+	// dsnSecretRef is the key of a Secret that holds the connection string, such as
+	// postgres://user:password@host:5432/database?sslmode=verify-full.
+	// +required
+	DSNSecretRef SecretKeyReference `json:"dsnSecretRef,omitempty,omitzero"`
+
+	// schema is the PostgreSQL schema that holds this channel and nothing else. It is created if it is not there. Left
+	// out, it is named after the channel and its namespace.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z_][a-z0-9_]*$') && !self.startsWith('pg_') && self != 'public' && self != 'information_schema'",message="schema must be the name of a PostgreSQL schema of its own: lower-case letters, digits and '_', not 'public' and not starting with 'pg_'"
+	// +optional
+	Schema string `json:"schema,omitempty"`
 }
 
 // WhatsAppChannelStatus is what the operator has found and done.

@@ -36,6 +36,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.MessageTextApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PhoneNumberStatus"):
 		return &apiv1alpha1.PhoneNumberStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PostgresStorage"):
+		return &apiv1alpha1.PostgresStorageApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Receiver"):
 		return &apiv1alpha1.ReceiverApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ReceiverStatus"):

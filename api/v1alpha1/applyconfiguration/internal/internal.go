@@ -149,9 +149,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: verifiedName
       type:
         scalar: string
+- name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.PostgresStorage
+  map:
+    fields:
+    - name: dsnSecretRef
+      type:
+        namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.SecretKeyReference
+    - name: schema
+      type:
+        scalar: string
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.Receiver
   map:
     fields:
+    - name: replicas
+      type:
+        scalar: numeric
     - name: resources
       type:
         namedType: io.k8s.api.core.v1.ResourceRequirements
@@ -234,6 +246,12 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.Storage
   map:
     fields:
+    - name: postgres
+      type:
+        namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.PostgresStorage
+    - name: retentionDays
+      type:
+        scalar: numeric
     - name: sqlite
       type:
         namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.SQLiteStorage

@@ -13,6 +13,9 @@ import (
 //
 // Receiver is how the program that Meta calls is run.
 type ReceiverApplyConfiguration struct {
+	// replicas is the number of receivers. More than one needs storage.postgres. Left out, it is one, and with
+	// storage.postgres something else, such as an autoscaler, may set it.
+	Replicas *int32 `json:"replicas,omitempty"`
 	// storage is where received webhooks and tickets are kept.
 	Storage *StorageApplyConfiguration `json:"storage,omitempty"`
 	// resources are the requests and limits of the receiver's container.
@@ -23,6 +26,14 @@ type ReceiverApplyConfiguration struct {
 // apply.
 func Receiver() *ReceiverApplyConfiguration {
 	return &ReceiverApplyConfiguration{}
+}
+
+// WithReplicas sets the Replicas field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Replicas field is set to the value of the last call.
+func (b *ReceiverApplyConfiguration) WithReplicas(value int32) *ReceiverApplyConfiguration {
+	b.Replicas = &value
+	return b
 }
 
 // WithStorage sets the Storage field in the declarative configuration to the given value

@@ -16,6 +16,12 @@ type StorageApplyConfiguration struct {
 	// sqlite keeps them in an embedded database on a volume of the channel's own. It is also what is used where storage
 	// is left out.
 	SQLite *SQLiteStorageApplyConfiguration `json:"sqlite,omitempty"`
+	// postgres keeps them in a PostgreSQL database, which any number of receivers can share. A channel that has data
+	// changes from one kind of storage to the other only by hand, with `receiver migrate`.
+	Postgres *PostgresStorageApplyConfiguration `json:"postgres,omitempty"`
+	// retentionDays is how many days messages and closed tickets are kept. Open tickets stay. Left out, everything is
+	// kept.
+	RetentionDays *int32 `json:"retentionDays,omitempty"`
 	// whenDeleted says what becomes of the data when the channel is deleted: Retain or Delete. Left out, it is Retain.
 	WhenDeleted *apiv1alpha1.WhenDeleted `json:"whenDeleted,omitempty"`
 }
@@ -31,6 +37,22 @@ func Storage() *StorageApplyConfiguration {
 // If called multiple times, the SQLite field is set to the value of the last call.
 func (b *StorageApplyConfiguration) WithSQLite(value *SQLiteStorageApplyConfiguration) *StorageApplyConfiguration {
 	b.SQLite = value
+	return b
+}
+
+// WithPostgres sets the Postgres field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Postgres field is set to the value of the last call.
+func (b *StorageApplyConfiguration) WithPostgres(value *PostgresStorageApplyConfiguration) *StorageApplyConfiguration {
+	b.Postgres = value
+	return b
+}
+
+// WithRetentionDays sets the RetentionDays field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RetentionDays field is set to the value of the last call.
+func (b *StorageApplyConfiguration) WithRetentionDays(value int32) *StorageApplyConfiguration {
+	b.RetentionDays = &value
 	return b
 }
 
