@@ -39,6 +39,9 @@ type Referenced struct {
 	Text string
 }
 
+// EchoReceived is a message that someone of the business wrote to the customer in the WhatsApp Business app.
+type EchoReceived struct{ Message webhook.Message }
+
 // Woken says that the time of State.WakeAt has come.
 type Woken struct{ Settings Settings }
 
@@ -107,4 +110,5 @@ func (SendFinished) isEvent()    {}
 func (TicketClosed) isEvent()    {}
 func (TicketPending) isEvent()   {}
 func (TicketReopened) isEvent()  {}
+func (EchoReceived) isEvent()    {}
 func (Woken) isEvent()           {}

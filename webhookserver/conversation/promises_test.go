@@ -124,7 +124,7 @@ func (s *teller) next() (conversation.Event, bool) {
 }
 
 func (s *teller) message(settings conversation.Settings) conversation.MessageReceived {
-	types := []string{"text", "reaction", "image", "system", "edit", "revoke", "unsupported", "request_welcome", "hologram", "order"}
+	types := []string{"text", "reaction", "image", "system", "edit", "revoke", "unsupported", "request_welcome", "hologram", "order", "call"}
 	s.written++
 	e := of(types[s.choose(len(types))], fmt.Sprintf("w%d", s.written), s.at.Add(-time.Duration(s.choose(72))*time.Hour))
 	e.Settings = settings

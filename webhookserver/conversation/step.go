@@ -32,6 +32,8 @@ func Step(s State, event Event, now time.Time) (State, []Effect) {
 		effects = mediaFetched(e)
 	case MediaFailed:
 		effects = mediaFailed(e, now)
+	case EchoReceived:
+		effects = next.echoReceived(e, now)
 	case Woken:
 		effects = next.woken(e.Settings, now)
 	}
@@ -94,7 +96,7 @@ func (s *State) openTicket(e MessageReceived, article Article, now time.Time) []
 		Key: TicketKey(s.ID, s.Epoch), Kind: KindOpenTicket, Epoch: s.Epoch,
 		OpenTicket: &OpenTicket{Group: e.Settings.TargetGroup, Customer: s.Customer, Article: article},
 	}}
-	if isAside(article.Type) || e.Settings.Welcome == "" || !s.MaySend(now) {
+	if isAside(article.Type) || article.Type == TypeCall || e.Settings.Welcome == "" || !s.MaySend(now) {
 		return effects
 	}
 	return append(effects, s.say(s.marker("welcome"), Welcome, e.Settings.Welcome, now)...)
@@ -128,6 +130,19 @@ func (s *State) ticketOpened(epoch int, pending bool, settings Settings) {
 	}
 	s.Open, s.Pending = true, pending
 	s.plan(settings)
+}
+
+// echoReceived shows what the customer was told by other means, so that agents know.
+func (s *State) echoReceived(e EchoReceived, now time.Time) []Effect {
+	if s.Epoch == 0 {
+		return nil
+	}
+	written := e.Message.Timestamp
+	if written.IsZero() || written.After(now) {
+		written = now
+	}
+	id := e.Message.ID + "/echo"
+	return []Effect{addArticle(id, s.Epoch, Article{ID: id, Author: AuthorNote, Text: wordEcho(e.Message), WrittenAt: written})}
 }
 
 func (s *State) statusReceived(e StatusReceived, now time.Time) []Effect {

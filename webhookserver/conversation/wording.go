@@ -11,6 +11,9 @@ import (
 // maxExcerpt bounds how much of a message is repeated where another one refers to it, in characters.
 const maxExcerpt = 160
 
+// TypeCall is the type of a customer's attempt to call, which WhatsApp does not tell by a message.
+const TypeCall = "call"
+
 // opensWindow tells the messages that the customer wrote from those that WhatsApp did.
 func opensWindow(messageType string) bool { return !isNews(messageType) }
 
@@ -34,7 +37,7 @@ func isReadable(m webhook.Message) bool {
 	switch m.Type {
 	case webhook.TypeText, webhook.TypeImage, webhook.TypeVideo, webhook.TypeAudio, webhook.TypeDocument,
 		webhook.TypeSticker, webhook.TypeLocation, webhook.TypeContacts, webhook.TypeInteractive, webhook.TypeButton,
-		webhook.TypeOrder:
+		webhook.TypeOrder, TypeCall:
 		return true
 	}
 	return isAside(m.Type)
@@ -53,6 +56,8 @@ func wordMessage(m webhook.Message, about *Referenced) string {
 		if about != nil {
 			return m.Describe() + "\n\nBefore, it said:\n" + about.Text
 		}
+	case TypeCall:
+		return "The customer tried to call this number with WhatsApp."
 	case webhook.TypeSystem:
 		if m.System != nil && m.System.Type == webhook.SystemCustomerIdentityChanged {
 			return m.Describe() + "\nThe customer's WhatsApp was set up anew, perhaps by someone else. Make sure who it is before you say anything confidential."
@@ -67,6 +72,18 @@ func wordMessage(m webhook.Message, about *Referenced) string {
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// wordEcho says what someone of the business did in the WhatsApp Business app.
+func wordEcho(m webhook.Message) string {
+	switch {
+	case m.Revoke != nil:
+		return "A message to the customer was deleted in the WhatsApp Business app."
+	case m.Edit != nil && m.Edit.Message != nil:
+		return "A message to the customer was edited in the WhatsApp Business app. It now says:\n" + m.Edit.Message.Describe()
+	default:
+		return "Written to the customer in the WhatsApp Business app:\n" + m.Describe()
+	}
 }
 
 func wordReaction(m webhook.Message, about *Referenced) string {

@@ -48,6 +48,9 @@ func (t taking) change(entry webhook.Entry, change webhook.Change) error {
 		return t.quarantine(store.OtherNumber, "the webhook is for another phone number ID than the channel's", body)
 	}
 	if change.Field != webhook.FieldMessages {
+		if err := t.neighbour(change); err != nil {
+			return err
+		}
 		return t.record(cmp.Or(change.Field, "(none)"), fmt.Sprintf("%s at %d", entry.BusinessAccountID, entry.Time.Unix()), value.Raw)
 	}
 	errorsShown := false
