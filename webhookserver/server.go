@@ -166,6 +166,7 @@ func (s *Server) work(ctx context.Context, opened store.Store, web *web) error {
 		func(ctx context.Context) error { return s.follow(ctx, r) },
 		func(ctx context.Context) error { return s.watchDurability(ctx, r.store) },
 		func(ctx context.Context) error { return s.retain(ctx, r.store) },
+		func(ctx context.Context) error { return s.tidy(ctx, r.store, r.files) },
 	}
 	ended := make(chan error, len(parts))
 	for _, part := range parts {

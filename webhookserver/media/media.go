@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // draftPrefix begins the names of files that are not whole yet.
@@ -165,4 +166,24 @@ func (d *Dir) Remove(id string) error {
 		return err
 	}
 	return nil
+}
+
+// Before returns the IDs of the files that were kept before a time.
+func (d *Dir) Before(at time.Time) ([]string, error) {
+	names, err := d.names()
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, name := range names {
+		info, err := os.Stat(d.file(name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return nil, err
+		case validID.MatchString(name) && info.ModTime().Before(at):
+			ids = append(ids, name)
+		}
+	}
+	return ids, nil
 }

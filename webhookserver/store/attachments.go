@@ -1,6 +1,8 @@
 package store
 
 import (
+	"time"
+
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
 )
 
@@ -48,4 +50,10 @@ func (tx *Tx) AttachmentOf(ticket int64, id string) (conversation.Attachment, bo
 func (tx *Tx) HasAttachment(id string) (bool, error) {
 	var one int64
 	return tx.row(`SELECT 1 FROM attachment WHERE id = ?`, []any{id}, &one)
+}
+
+// Lagging tells whether there is an effect from before a time that is not carried out: one that waits, or a dead one.
+func (tx *Tx) Lagging(before time.Time) (bool, error) {
+	var one int64
+	return tx.row(`SELECT 1 FROM effect WHERE (state IN (0, 1, 2, 3) OR state = 6) AND created_at < ? LIMIT 1`, []any{millis(before)}, &one)
 }
