@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	firstProbeBackoff = 15 * time.Second
+	// A Service leads to a receiver a moment after that is ready, so the first try fails often and the second is soon.
+	firstProbeBackoff = 2 * time.Second
 	maxProbeBackoff   = 10 * time.Minute
 )
 
@@ -78,7 +79,7 @@ func (p *probeMemory) next() time.Time {
 		return p.at.Add(refreshInterval)
 	}
 	wait := maxProbeBackoff
-	if p.failures < 7 {
+	if p.failures < 10 {
 		wait = min(firstProbeBackoff<<(p.failures-1), maxProbeBackoff)
 	}
 	return p.at.Add(wait)
