@@ -331,3 +331,35 @@ func TestAWebhookThatCannotBeProcessedGoesIntoQuarantine(t *testing.T) {
 	}
 	b.conversationOf("w3")
 }
+
+// away is a store whose database cannot be reached for some updates.
+type away struct {
+	store.Store
+	updates int
+}
+
+func (a *away) Update(ctx context.Context, fn func(*store.Tx) error) error {
+	if a.updates--; a.updates >= 0 {
+		return fmt.Errorf("%w: connection refused", store.ErrUnavailable)
+	}
+	return a.Store.Update(ctx, fn)
+}
+
+func TestADatabaseThatIsAwayIsNotTheWebhooksFault(t *testing.T) {
+	b := newBench(t)
+	flaky := &away{Store: b.store, updates: 1}
+	b.processor.Store = flaky
+	if err := b.store.Append(t.Context(), store.Webhook{ReceivedAt: start, Body: []byte(messages(text("w1", `"from":"1555"`)))}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.processor.Process(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("without a database: %v", err)
+	}
+	if _, err := b.processor.Process(t.Context()); err != nil {
+		t.Errorf("with one again: %v", err)
+	}
+	if got := b.quarantined(); got != nil {
+		t.Errorf("in quarantine: %v", got)
+	}
+	b.conversationOf("w1")
+}
