@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"io"
 	"maps"
 	"mime"
@@ -217,7 +218,7 @@ func readMultipart(r *http.Request, body []byte, parameters map[string]any) *gra
 	form := multipart.NewReader(bytes.NewReader(body), options["boundary"])
 	for {
 		part, err := form.NextPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

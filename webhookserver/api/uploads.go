@@ -60,7 +60,8 @@ type upload struct {
 // there is an error.
 func (h *Handler) readReply(r *http.Request) (reply Reply, files []upload, err error) {
 	if !isMultipart(r) {
-		return reply, nil, decode(r, &reply)
+		err := decode(r, &reply)
+		return reply, nil, err
 	}
 	form, err := r.MultipartReader()
 	if err != nil {

@@ -58,20 +58,20 @@ func splitOnce(text string, limit int) (part, rest string) {
 		open = openAt(spans, at)
 	}
 	head, tail := text[:at], text[at:]
-	var again, closing string
-	for _, s := range open {
-		again += s.mark
-		closing = s.mark + closing
+	opening, closing := make([]string, len(open)), make([]string, len(open))
+	for i, s := range open {
+		opening[i], closing[len(open)-1-i] = s.mark, s.mark
 	}
+	again, end := strings.Join(opening, ""), strings.Join(closing, "")
 	if strings.HasSuffix(again, fenceMark) {
 		// In code, white space at the start of a line says something.
-		return strings.TrimRightFunc(head, unicode.IsSpace) + closing, again + strings.TrimPrefix(tail, "\n")
+		return strings.TrimRightFunc(head, unicode.IsSpace) + end, again + strings.TrimPrefix(tail, "\n")
 	}
 	line := head[strings.LastIndexByte(head, '\n')+1:]
 	if strings.HasPrefix(line, "> ") && !strings.HasPrefix(tail, "\n") {
 		again = "> " + again
 	}
-	return trimRight(head) + closing, again + trimLeft(tail)
+	return trimRight(head) + end, again + trimLeft(tail)
 }
 
 // cut returns after how many bytes to cut a text that is longer than limit.

@@ -37,7 +37,7 @@ var (
 	// separator and headers are what Outlook and its like write above a quote.
 	separator  = regexp.MustCompile(`^(-{3,} ?\p{L}[\p{L}' ’]+ ?-{3,}|_{16,})$`)
 	fromHeader = regexp.MustCompile(`(?i)^\*?(from|von|de|da|van|från|fra|od|lähettäjä|от|kimden|发件人|寄件者|差出人)\*? ?\*?[:：]`)
-	moreHeader = regexp.MustCompile(`(?i)^\*?(sent|date|to|cc|subject|gesendet|datum|an|betreff|envoyé|date|à|objet|enviado|fecha|para|asunto|` +
+	moreHeader = regexp.MustCompile(`(?i)^\*?(sent|date|to|cc|subject|gesendet|datum|an|betreff|envoyé|à|objet|enviado|fecha|para|asunto|` +
 		`assunto|inviato|data|a|oggetto|verzonden|aan|onderwerp|skickat|till|ämne|sendt|til|emne|wysłano|do|temat|odesláno|komu|předmět|` +
 		`отправлено|кому|тема|发送时间|收件人|主题)\*? ?\*?[:：]`)
 )

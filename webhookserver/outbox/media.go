@@ -25,7 +25,7 @@ const (
 const (
 	fileGone     = "WhatsApp no longer has it. Ask the customer to send it again."
 	fileDamaged  = "It arrived damaged each time. Ask the customer to send it again."
-	fileTooLarge = "It is larger than the %d MiB that are taken for this kind of file. Ask the customer for a smaller one."
+	fileTooLarge = "It is larger than the %d KiB that are taken for this kind of file. Ask the customer for a smaller one."
 	fileRefused  = "WhatsApp does not hand it out: %s"
 )
 
@@ -48,7 +48,7 @@ func (m *MediaCaller) Call(ctx context.Context, e store.Effect, _ conversation.S
 	var odd *cloudapi.AnswerError
 	switch class := cloudapi.ClassOf(err); {
 	case errors.Is(err, cloudapi.ErrTooLarge):
-		return "", &lostError{fmt.Sprintf(fileTooLarge, largest(e.FetchMedia.File)>>20)}
+		return "", &lostError{fmt.Sprintf(fileTooLarge, largest(e.FetchMedia.File)>>10)}
 	case !final:
 	case errors.As(err, &odd) && odd.HTTPStatus < 500 && e.Attempts >= oddAttempts:
 		return "", &lostError{fmt.Sprintf(fileRefused, err)}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/onsi/gomega"
-	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
@@ -50,7 +49,7 @@ func newAlbum(t *testing.T, f cloudapitest.File) *album {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	a := &album{t: t, store: s, clock: clocktest.New(start), dir: t.TempDir(), article: "w1"}
-	a.meta = cloudapitest.NewServer(cloudapitest.WithClock(clocktesting.NewFakeClock(start)))
+	a.meta = cloudapitest.NewServer()
 	t.Cleanup(a.meta.Close)
 	app := a.meta.AddApp(cloudapitest.App{})
 	account := a.meta.AddBusinessAccount(cloudapitest.BusinessAccount{})
@@ -208,7 +207,7 @@ func TestFilesThatCannotBeHadAreTold(t *testing.T) {
 	}{
 		"the webhook's hash is another":   {hash: strings.Repeat("0", 64), calls: 5, text: "damaged"},
 		"the node's hash is another":      {file: cloudapitest.File{WrongHash: true}, calls: 5, text: "damaged"},
-		"it is too large":                 {file: cloudapitest.File{Size: 21 << 20}, calls: 1, text: "larger than the 20 MiB"},
+		"it is too large":                 {file: cloudapitest.File{Size: 21 << 20}, calls: 1, text: "larger than the 20480 KiB"},
 		"it is gone":                      {prepare: func(a *album) { a.meta.ForgetMedia(a.mediaID) }, calls: 5, text: "no longer has it"},
 		"WhatsApp could not take it":      {prepare: func(a *album) { a.meta.Fail(cloudapitest.Failure{Endpoint: cloudapitest.GetMedia, Code: 131052}) }, calls: 5, text: "131052"},
 		"the URL leads to another host":   {file: cloudapitest.File{URL: "https://example.com/photo"}, calls: 12, text: "not Meta's"},

@@ -28,7 +28,8 @@ func (tx *Tx) SetAttachment(a conversation.Attachment) error {
 const attachmentColumns = `id, kind, name, mime_type, size, sha256, state, reason`
 
 func scanAttachment(scan func(...any) error) (a conversation.Attachment, err error) {
-	return a, scan(&a.ID, &a.Kind, &a.Name, &a.MIMEType, &a.Size, &a.SHA256, &a.State, &a.Reason)
+	err = scan(&a.ID, &a.Kind, &a.Name, &a.MIMEType, &a.Size, &a.SHA256, &a.State, &a.Reason)
+	return a, err
 }
 
 // Attachments returns the attachments of an article in their order.

@@ -153,12 +153,13 @@ func (i *Inbox) Reply(ctx context.Context, ticketID int64, key, text string, fil
 	}
 	now := i.Clock.Now()
 	requestKey := "reply/" + strconv.FormatInt(ticketID, 10) + "/" + key
-	content := text
+	content := []string{text}
 	article := conversation.Article{Author: conversation.AuthorAgent, Text: text, WrittenAt: now}
 	for _, f := range files {
-		content += "\x00" + f.ID
+		content = append(content, f.ID)
 		article.Attachments = append(article.Attachments, conversation.Attachment{File: f, State: conversation.AttachmentKept})
 	}
+	same := fingerprint(strings.Join(content, "\x00"))
 	var written store.Article
 	err := i.Store.Update(ctx, func(tx *store.Tx) error {
 		ticket, found, err := tx.Ticket(ticketID)
@@ -170,11 +171,11 @@ func (i *Inbox) Reply(ctx context.Context, ticketID int64, key, text string, fil
 		}
 		// The ID is part of effect keys, which are sent to WhatsApp: it has to be unique beyond this ticket.
 		id := ticket.Conversation + "/reply/" + fingerprint(requestKey)[:24]
-		noted, _, fresh, err := tx.RememberRequest(requestKey, fingerprint(content), id, now)
+		noted, _, fresh, err := tx.RememberRequest(requestKey, same, id, now)
 		if err != nil {
 			return err
 		}
-		if noted != fingerprint(content) {
+		if noted != same {
 			return ErrKeyReused
 		}
 		if fresh {
