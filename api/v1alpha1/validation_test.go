@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -53,7 +52,7 @@ func complete() *v1alpha1.WhatsAppChannel {
 	}
 	channel.Spec.Receiver = v1alpha1.Receiver{
 		Storage: v1alpha1.Storage{
-			SQLite:      &v1alpha1.SQLiteStorage{Size: ptr.To(resource.MustParse("1Gi")), StorageClassName: "fast"},
+			SQLite:      &v1alpha1.SQLiteStorage{Size: new(resource.MustParse("1Gi")), StorageClassName: "fast"},
 			WhenDeleted: v1alpha1.WhenDeletedDelete,
 		},
 		Resources: &corev1.ResourceRequirements{
@@ -132,7 +131,7 @@ func TestCreate(t *testing.T) {
 		"a Service with a bad certificate name":   {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.TLSSecretName = "not a name" }), "tlsSecretName must be the name of a Secret"},
 		"a Service with 33 annotations":           {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Annotations = annotations(33) }), "spec.callback.exposure.service.annotations"},
 		"a Service with a long annotation":        {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Annotations = map[string]string{"k": strings.Repeat("v", 1025)} }), "each annotation may have a key of at most 317"},
-		"a storage of 63Mi":                       {sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = ptr.To(resource.MustParse("63Mi")) }), "size must be at least 64Mi"},
+		"a storage of 63Mi":                       {sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = new(resource.MustParse("63Mi")) }), "size must be at least 64Mi"},
 		"two replicas with the embedded database": {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = ptr.To[int32](2) }, "more than one replica needs storage.postgres"},
 		"one replica with the embedded database":  {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = ptr.To[int32](1) }, ""},
 		"two replicas with PostgreSQL":            {postgres("", func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = ptr.To[int32](2) }), ""},
@@ -193,12 +192,12 @@ func TestUpdate(t *testing.T) {
 			refusal: "phoneNumber cannot change to another number once it is set",
 		},
 		"a larger volume": {
-			before: sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = ptr.To(resource.MustParse("1Gi")) }),
-			after:  sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = ptr.To(resource.MustParse("2Gi")) }),
+			before: sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = new(resource.MustParse("1Gi")) }),
+			after:  sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = new(resource.MustParse("2Gi")) }),
 		},
 		"a smaller volume": {
-			before:  sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = ptr.To(resource.MustParse("1Gi")) }),
-			after:   sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = ptr.To(resource.MustParse("1000Mi")) }),
+			before:  sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = new(resource.MustParse("1Gi")) }),
+			after:   sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = new(resource.MustParse("1000Mi")) }),
 			refusal: "size can grow but not shrink",
 		},
 		"another storage class": {

@@ -76,5 +76,6 @@ func parse(args []string, stderr io.Writer) (o webhookserver.Options, where stor
 		_, _ = fmt.Fprintln(stderr, err)
 		return o, where, 0, err
 	}
-	return o, where, level, where.complete(o.ConfigDir)
+	err = where.complete(o.ConfigDir)
+	return o, where, level, err
 }

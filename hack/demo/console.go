@@ -78,8 +78,8 @@ func (c *console) run(ctx context.Context, folder string, environment []string, 
 
 // wait asks until the answer is yes. It says what blocks whenever that changes, and that it still waits every ten
 // seconds.
-func (c *console) wait(ctx context.Context, limit time.Duration, check func(context.Context) (done bool, blocks string)) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+func (c *console) wait(ctx context.Context, check func(context.Context) (done bool, blocks string)) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	ticker := time.NewTicker(500 * time.Millisecond)
 	defer ticker.Stop()
@@ -95,7 +95,7 @@ func (c *console) wait(ctx context.Context, limit time.Duration, check func(cont
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("gave up after %s: %s", limit, blocks)
+			return fmt.Errorf("gave up after %s: %s", patience, blocks)
 		case <-ticker.C:
 		}
 	}

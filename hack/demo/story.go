@@ -131,7 +131,7 @@ func (s *story) declare(ctx context.Context) error {
 	}
 	s.console.step("Waiting until it is Ready")
 	var channel v1alpha1.WhatsAppChannel
-	err := s.console.wait(ctx, patience, func(ctx context.Context) (bool, string) {
+	err := s.console.wait(ctx, func(ctx context.Context) (bool, string) {
 		if err := s.cluster.Get(ctx, client.ObjectKey{Namespace: namespace, Name: channelName}, &channel); err != nil {
 			return false, err.Error()
 		}
@@ -170,7 +170,7 @@ func (s *story) converse(ctx context.Context) error {
 	}
 	s.console.step("The message becomes a ticket")
 	var ticket stage.Ticket
-	err := s.console.wait(ctx, patience, func(ctx context.Context) (bool, string) {
+	err := s.console.wait(ctx, func(ctx context.Context) (bool, string) {
 		tickets, err := s.inbox.Tickets(ctx)
 		if err != nil {
 			return false, err.Error()
@@ -202,7 +202,7 @@ func (s *story) converse(ctx context.Context) error {
 		return err
 	}
 	s.console.step("The ticket shows that it was delivered")
-	err = s.console.wait(ctx, patience, func(ctx context.Context) (bool, string) {
+	err = s.console.wait(ctx, func(ctx context.Context) (bool, string) {
 		tickets, err := s.inbox.Tickets(ctx)
 		if err != nil || len(tickets) == 0 {
 			return false, "the ticket cannot be read"
@@ -220,7 +220,7 @@ func (s *story) converse(ctx context.Context) error {
 
 // received waits until the customer has a number of messages, and shows the last.
 func (s *story) received(ctx context.Context, count int) error {
-	return s.console.wait(ctx, patience, func(ctx context.Context) (bool, string) {
+	return s.console.wait(ctx, func(ctx context.Context) (bool, string) {
 		messages, err := s.meta.Received(ctx, customerPhone)
 		if err != nil {
 			return false, err.Error()

@@ -39,7 +39,7 @@ type Options struct {
 
 // Server is a running PostgreSQL.
 type Server struct {
-	t        testing.TB
+	tb       testing.TB
 	bin, dir string
 	settings map[string]string
 
@@ -49,26 +49,26 @@ type Server struct {
 }
 
 // Start runs a server until the test ends. If it cannot, the test fails: nothing that needs a database is skipped.
-func Start(t testing.TB, o Options) *Server {
-	t.Helper()
+func Start(tb testing.TB, o Options) *Server {
+	tb.Helper()
 	bin, err := programs()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	s := &Server{t: t, bin: bin, dir: o.Dir, settings: o.Settings}
+	s := &Server{t: tb, bin: bin, dir: o.Dir, settings: o.Settings}
 	if s.dir == "" {
 		// The path of a socket may be no longer than 107 bytes, which the directory of a test can exceed.
-		if s.dir, err = os.MkdirTemp("", "postgres"); err != nil {
-			t.Fatal(err)
+		if s.dir, err = os.MkdirTemp("", "postgres"); err != nil { //nolint:usetesting // For the reason above. //nolint:usetesting // See above.
+			tb.Fatal(err)
 		}
-		t.Cleanup(func() { _ = os.RemoveAll(s.dir) })
+		tb.Cleanup(func() { _ = os.RemoveAll(s.dir) })
 	}
 	s.output = filepath.Join(s.dir, "log")
 	if _, err := os.Stat(filepath.Join(s.dir, "data", "PG_VERSION")); errors.Is(err, fs.ErrNotExist) {
 		s.create()
 	}
 	s.Run()
-	t.Cleanup(s.Stop)
+	tb.Cleanup(s.Stop)
 	return s
 }
 
@@ -94,28 +94,28 @@ func release(bin string) int {
 
 // create makes an empty database cluster.
 func (s *Server) create() {
-	s.t.Helper()
-	if id := unprivileged(s.t); id != nil {
+	s.tb.Helper()
+	if id := unprivileged(s.tb); id != nil {
 		if err := os.Chown(s.dir, int(id.Uid), int(id.Gid)); err != nil {
-			s.t.Fatal(err)
+			s.tb.Fatal(err)
 		}
 	}
 	cmd := s.command(filepath.Join(s.bin, "initdb"), "--pgdata", filepath.Join(s.dir, "data"), "--username", "postgres",
 		"--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		s.t.Fatalf("make a PostgreSQL database in %s: %v\n%s", s.dir, err, out)
+		s.tb.Fatalf("make a PostgreSQL database in %s: %v\n%s", s.dir, err, out)
 	}
 }
 
 // unprivileged returns the user to run as, nil for the present one.
-func unprivileged(t testing.TB) *syscall.Credential {
-	t.Helper()
+func unprivileged(tb testing.TB) *syscall.Credential {
+	tb.Helper()
 	if os.Getuid() != 0 {
 		return nil
 	}
 	nobody, err := user.Lookup("nobody")
 	if err != nil {
-		t.Fatalf("PostgreSQL does not run as root, and there is no user nobody to run it as: %v", err)
+		tb.Fatalf("PostgreSQL does not run as root, and there is no user nobody to run it as: %v", err)
 	}
 	uid, _ := strconv.ParseUint(nobody.Uid, 10, 32)
 	gid, _ := strconv.ParseUint(nobody.Gid, 10, 32)
@@ -123,11 +123,11 @@ func unprivileged(t testing.TB) *syscall.Credential {
 }
 
 func (s *Server) command(name string, args ...string) *exec.Cmd {
-	s.t.Helper()
-	cmd := exec.CommandContext(context.Background(), name, args...)
+	s.tb.Helper()
+	cmd := exec.CommandContext(context.Background(), name, args...) //nolint:gosec // The programs are those of the PostgreSQL on this machine.
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "PGDATA=")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: unprivileged(s.t), Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: unprivileged(s.tb), Setpgid: true}
 	return cmd
 }
 
@@ -136,7 +136,7 @@ const leash = `"$@" & pid=$!; cat >/dev/null; kill -QUIT $pid 2>/dev/null; wait 
 
 // Run starts the server again after Kill or Stop, and waits until it answers.
 func (s *Server) Run() {
-	s.t.Helper()
+	s.tb.Helper()
 	args := []string{
 		"-c", leash, "sh", filepath.Join(s.bin, "postgres"), "-D", filepath.Join(s.dir, "data"), "-k", s.dir,
 		"-c", "listen_addresses=", "-c", "shared_buffers=32MB", "-c", "max_connections=200",
@@ -146,16 +146,16 @@ func (s *Server) Run() {
 	}
 	log, err := os.Create(s.output)
 	if err != nil {
-		s.t.Fatal(err)
+		s.tb.Fatal(err)
 	}
 	defer log.Close()
 	cmd := s.command("/bin/sh", args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if s.leash, err = cmd.StdinPipe(); err != nil {
-		s.t.Fatal(err)
+		s.tb.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
-		s.t.Fatalf("start PostgreSQL: %v", err)
+		s.tb.Fatalf("start PostgreSQL: %v", err)
 	}
 	ended := make(chan struct{})
 	s.ended = ended
@@ -164,7 +164,7 @@ func (s *Server) Run() {
 }
 
 func (s *Server) await() {
-	s.t.Helper()
+	s.tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	look := time.NewTicker(20 * time.Millisecond)
@@ -182,7 +182,7 @@ func (s *Server) await() {
 		case <-ctx.Done():
 		}
 		out, _ := os.ReadFile(s.output)
-		s.t.Fatalf("PostgreSQL does not answer: %v\n%s", err, out)
+		s.tb.Fatalf("PostgreSQL does not answer: %v\n%s", err, out)
 	}
 }
 
@@ -204,15 +204,15 @@ func (s *Server) PID() int {
 
 // Exec runs statements as the server's first user, past what is tested.
 func (s *Server) Exec(statements ...string) {
-	s.t.Helper()
-	conn, err := pgx.Connect(s.t.Context(), s.DSN())
+	s.tb.Helper()
+	conn, err := pgx.Connect(s.tb.Context(), s.DSN())
 	if err != nil {
-		s.t.Fatal(err)
+		s.tb.Fatal(err)
 	}
 	defer conn.Close(context.Background())
 	for _, statement := range statements {
-		if _, err := conn.Exec(s.t.Context(), statement); err != nil {
-			s.t.Fatal(fmt.Errorf("%s: %w", statement, err))
+		if _, err := conn.Exec(s.tb.Context(), statement); err != nil {
+			s.tb.Fatal(fmt.Errorf("%s: %w", statement, err))
 		}
 	}
 }
@@ -228,14 +228,14 @@ func (s *Server) Stop() {
 
 // Kill ends the server as a crash does: what it had not written is lost, and it has to recover.
 func (s *Server) Kill() {
-	s.t.Helper()
+	s.tb.Helper()
 	pid := s.PID()
 	if pid == 0 {
-		s.t.Fatal("PostgreSQL does not run")
+		s.tb.Fatal("PostgreSQL does not run")
 	}
 	// Its other processes notice by themselves that it is gone.
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		s.t.Fatal(err)
+		s.tb.Fatal(err)
 	}
 	s.Stop()
 }

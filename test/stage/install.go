@@ -9,7 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
-	apply "k8s.io/client-go/applyconfigurations/core/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -31,7 +31,7 @@ const (
 
 // Namespace makes a namespace whose pods must satisfy the Pod Security level restricted.
 func (c *Cluster) Namespace(ctx context.Context, name string) error {
-	return c.Apply(ctx, apply.Namespace(name).WithLabels(map[string]string{
+	return c.Apply(ctx, corev1ac.Namespace(name).WithLabels(map[string]string{
 		stageLabel:                           "true",
 		"pod-security.kubernetes.io/enforce": "restricted",
 		"pod-security.kubernetes.io/audit":   "restricted",
@@ -86,7 +86,7 @@ func (c *Cluster) InstallOperator(ctx context.Context, repository string, author
 }
 
 func (c *Cluster) publishAuthority(ctx context.Context, namespace string, authority *Authority) error {
-	return c.Apply(ctx, apply.ConfigMap(caConfigMap, namespace).WithData(map[string]string{caKey: string(authority.PEM)}),
+	return c.Apply(ctx, corev1ac.ConfigMap(caConfigMap, namespace).WithData(map[string]string{caKey: string(authority.PEM)}),
 		fieldOwner, client.ForceOwnership)
 }
 
@@ -104,7 +104,7 @@ func (c *Cluster) TLSSecret(ctx context.Context, authority *Authority, namespace
 	if err != nil {
 		return err
 	}
-	return c.Apply(ctx, apply.Secret(name, namespace).WithType(corev1.SecretTypeTLS).WithData(map[string][]byte{
+	return c.Apply(ctx, corev1ac.Secret(name, namespace).WithType(corev1.SecretTypeTLS).WithData(map[string][]byte{
 		corev1.TLSCertKey: certificate, corev1.TLSPrivateKeyKey: key,
 	}), fieldOwner, client.ForceOwnership)
 }
@@ -115,7 +115,7 @@ func (c *Cluster) ChannelSecret(ctx context.Context, namespace, name string, val
 	for key, value := range values {
 		data[key] = []byte(value)
 	}
-	return c.Apply(ctx, apply.Secret(name, namespace).
+	return c.Apply(ctx, corev1ac.Secret(name, namespace).
 		WithLabels(map[string]string{v1alpha1.SecretUseLabel: v1alpha1.SecretUseChannel}).WithData(data),
 		fieldOwner, client.ForceOwnership)
 }

@@ -10,7 +10,7 @@ import (
 	"net/url"
 
 	corev1 "k8s.io/api/core/v1"
-	apply "k8s.io/client-go/applyconfigurations/core/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
@@ -95,7 +95,7 @@ func (c *Cluster) StartMeta(ctx context.Context, authority *Authority, seed Seed
 	if err != nil {
 		return nil, err
 	}
-	secret := apply.Secret("meta-seed", MetaNamespace).WithType(corev1.SecretTypeOpaque).WithData(map[string][]byte{"seed.json": text})
+	secret := corev1ac.Secret("meta-seed", MetaNamespace).WithType(corev1.SecretTypeOpaque).WithData(map[string][]byte{"seed.json": text})
 	if err := c.Apply(ctx, secret, fieldOwner, client.ForceOwnership); err != nil {
 		return nil, err
 	}

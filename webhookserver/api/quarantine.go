@@ -39,7 +39,7 @@ func (h *Handler) listQuarantine(r *http.Request) (any, error) {
 	return map[string]any{"quarantined": list}, err
 }
 
-var noQuarantined = &problem{http.StatusNotFound, "not-found", "There is nothing in quarantine with this ID."}
+var errNotQuarantined = &problem{http.StatusNotFound, "not-found", "There is nothing in quarantine with this ID."}
 
 // replayQuarantined processes a webhook once more, after what kept it from being processed was mended.
 func (h *Handler) replayQuarantined(r *http.Request) (any, error) {
@@ -53,7 +53,7 @@ func (h *Handler) replayQuarantined(r *http.Request) (any, error) {
 		case err != nil:
 			return err
 		case !found:
-			return noQuarantined
+			return errNotQuarantined
 		case !isWebhook(q.Body):
 			return &problem{http.StatusUnprocessableEntity, "not-a-webhook", "This is only a part of a webhook, or none, and cannot be processed on its own. Read it, and discard it with DELETE."}
 		}
@@ -78,7 +78,7 @@ func (h *Handler) discardQuarantined(r *http.Request) (any, error) {
 	return struct{}{}, h.Store.Update(r.Context(), func(tx *store.Tx) error {
 		found, err := tx.Release(id)
 		if err == nil && !found {
-			return noQuarantined
+			return errNotQuarantined
 		}
 		return err
 	})

@@ -90,14 +90,17 @@ type table struct {
 // tables lists the tables of an embedded store, each after those that it refers to.
 func (tx *Tx) tables() ([]table, error) {
 	type entry struct{ name, sql string }
-	entries, err := rows(tx, func(scan func(...any) error) (e entry, err error) { return e, scan(&e.name, &e.sql) },
+	entries, err := rows(tx, func(scan func(...any) error) (e entry, err error) {
+		err = scan(&e.name, &e.sql)
+		return e, err
+	},
 		`SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'migration' ORDER BY name`)
 	if err != nil {
 		return nil, err
 	}
 	var list []table
 	for _, e := range entries {
-		columns, err := rows(tx, func(scan func(...any) error) (c string, err error) { return c, scan(&c) },
+		columns, err := rows(tx, value[string],
 			`SELECT name FROM pragma_table_info(?) ORDER BY cid`, e.name)
 		if err != nil {
 			return nil, err

@@ -37,7 +37,10 @@ func TestPostgresConforms(t *testing.T) {
 	var schemas atomic.Int32
 	storetest.Run(t, func(*testing.T) storetest.Opener {
 		schema := fmt.Sprintf("channel_%d", schemas.Add(1))
-		return func(t *testing.T) store.Store { return openPostgres(t, server, schema) }
+		return func(t *testing.T) store.Store {
+			t.Helper()
+			return openPostgres(t, server, schema)
+		}
 	})
 }
 
@@ -130,7 +133,7 @@ func TestPostgresLetsProcessesTakeTurns(t *testing.T) {
 	}
 	group.Wait()
 	for _, s := range stores {
-		defer s.Close()
+		t.Cleanup(func() { _ = s.Close() })
 		for range 4 {
 			group.Go(func() {
 				for range 10 {

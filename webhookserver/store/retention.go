@@ -31,9 +31,7 @@ func (tx *Tx) ExpireRows(before time.Time, limit int) (removed int64, err error)
 // ExpireTickets removes tickets of the built-in inbox that have been closed since before a time, with their articles,
 // at most limit of them, and returns how many it removed.
 func (tx *Tx) ExpireTickets(before time.Time, limit int) (int64, error) {
-	ids, err := rows(tx, func(scan func(...any) error) (id int64, err error) {
-		return id, scan(&id)
-	}, `SELECT id FROM ticket WHERE state = 'closed' AND updated_at < ? ORDER BY updated_at LIMIT ?`, millis(before), limit)
+	ids, err := rows(tx, value[int64], `SELECT id FROM ticket WHERE state = 'closed' AND updated_at < ? ORDER BY updated_at LIMIT ?`, millis(before), limit)
 	if err != nil {
 		return 0, err
 	}
@@ -55,9 +53,7 @@ func (tx *Tx) ExpireTickets(before time.Time, limit int) (int64, error) {
 // above after, and removes those whose ticket is not open and for which nothing is left to do. It returns the last ID
 // that it looked at, empty if there are no more.
 func (tx *Tx) ExpireConversations(before time.Time, after string, limit int) (last string, removed int64, err error) {
-	ids, err := rows(tx, func(scan func(...any) error) (id string, err error) {
-		return id, scan(&id)
-	}, `SELECT id FROM conversation WHERE updated_at < ? AND id > ? ORDER BY id LIMIT ?`, millis(before), after, limit)
+	ids, err := rows(tx, value[string], `SELECT id FROM conversation WHERE updated_at < ? AND id > ? ORDER BY id LIMIT ?`, millis(before), after, limit)
 	if err != nil {
 		return "", 0, err
 	}

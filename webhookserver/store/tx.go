@@ -25,7 +25,7 @@ type cursor interface {
 
 // Tx is a transaction. It is valid only inside the function that it was passed to, and not for concurrent use.
 type Tx struct {
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // A transaction lives as long as the call that the context is of.
 	q   querier
 }
 
@@ -44,6 +44,12 @@ func (tx *Tx) row(query string, args []any, into ...any) (bool, error) {
 		err = rows.Scan(into...)
 	}
 	return found && err == nil, errors.Join(err, rows.Err(), rows.Close())
+}
+
+// value scans a row of one column.
+func value[T any](scan func(...any) error) (v T, err error) {
+	err = scan(&v)
+	return v, err
 }
 
 // rows scans every row of a query with scan.

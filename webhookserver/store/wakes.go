@@ -7,9 +7,7 @@ const metaTimers = "timers-set-by"
 
 // DueWakes returns the IDs of conversations that want to be woken by now, the most overdue first.
 func (tx *Tx) DueWakes(now time.Time, limit int) ([]string, error) {
-	return rows(tx, func(scan func(...any) error) (id string, err error) {
-		return id, scan(&id)
-	}, `SELECT id FROM conversation WHERE next_wake_at <> 0 AND next_wake_at <= ? ORDER BY next_wake_at LIMIT ?`, millis(now), limit)
+	return rows(tx, value[string], `SELECT id FROM conversation WHERE next_wake_at <> 0 AND next_wake_at <= ? ORDER BY next_wake_at LIMIT ?`, millis(now), limit)
 }
 
 // NextWake returns when the next conversation wants to be woken; zero if none does.
