@@ -85,6 +85,24 @@ func (s *State) mayRemind(due, now time.Time) bool {
 	return left > 0 && (now.Sub(due) < onTime || left >= leastTimeToAnswer)
 }
 
+// Outdated says why a text that waited to be sent must not be sent any more; empty if it may. A reminder that had to
+// wait, such as for a new access token, is worth nothing once the customer wrote, the ticket was closed, or no time is
+// left to answer.
+func (s State) Outdated(t SendText, now time.Time) string {
+	queuedAt := s.Outgoing[t.Part.Outgoing].QueuedAt
+	switch {
+	case t.Purpose != Reminder:
+		return ""
+	case t.Part.Outgoing != s.windowMarker("reminder"):
+		return "The customer has written before the reminder could be sent."
+	case !s.Open:
+		return "The ticket was closed before the reminder could be sent."
+	case !s.mayRemind(queuedAt, now):
+		return "When the reminder could be sent, too little was left of the customer service window."
+	}
+	return ""
+}
+
 // windowMarker names something that happens once in a window.
 func (s *State) windowMarker(what string) string {
 	return s.marker(what + "/" + strconv.FormatInt(s.LastMessageAt.Unix(), 10))

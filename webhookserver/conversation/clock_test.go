@@ -209,3 +209,30 @@ func TestPendingTickets(t *testing.T) {
 	}
 	tell(t, []after{first, pending, {2 * h, written("w2", 2*h), []string{"article", "open"}}, {3 * h, written("w3", 3*h), []string{"article"}}})
 }
+
+func TestAReminderThatHadToWaitMayBeOutdated(t *testing.T) {
+	s, _ := conversation.Step(conversation.State{ID: "c"}, written("w", 0), now)
+	s, effects := conversation.Step(s, conversation.Woken{Settings: keepsTime}, now.Add(20*h))
+	reminder := *effects[1].SendText
+	answered, _ := conversation.Step(s, written("w2", 21*h), now.Add(21*h))
+	ended, _ := conversation.Step(s, conversation.TicketClosed{Epoch: 1}, now.Add(21*h))
+	for name, tc := range map[string]struct {
+		state conversation.State
+		after time.Duration
+		want  string
+	}{
+		"at once":                {s, 20 * h, ""},
+		"later":                  {s, 23 * h, ""},
+		"after an answer":        {answered, 22 * h, "has written"},
+		"after the end":          {ended, 22 * h, "was closed"},
+		"in the last 15 minutes": {s, 24*h - 10*m, "too little was left"},
+	} {
+		if got := tc.state.Outdated(reminder, now.Add(tc.after)); (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	_, effects = conversation.Step(s, conversation.ReplyWritten{ID: "r", Epoch: 1, Text: "Hi"}, now.Add(21*h))
+	if got := answered.Outdated(*effects[0].SendText, now.Add(22*h)); got != "" {
+		t.Errorf("a reply is outdated: %s", got)
+	}
+}

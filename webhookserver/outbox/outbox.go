@@ -283,6 +283,8 @@ func (o *Outbox) take(tx *store.Tx, d conversation.Destination, limit int) ([]jo
 			jobs = append(jobs, job{effect: e, state: state})
 		case e.Kind.Destination() == conversation.Graph && !state.MaySend(now):
 			err = finish(tx, e, store.EffectGivenUp, conversation.Refused, conversation.WindowClosed(state.WindowEnds()), now)
+		case e.SendText != nil && state.Outdated(*e.SendText, now) != "":
+			err = finish(tx, e, store.EffectGivenUp, conversation.Refused, state.Outdated(*e.SendText, now), now)
 		default:
 			e, err = tx.BeginCall(e, now, now.Add(leaseOf(e)))
 			jobs = append(jobs, job{effect: e, state: state})
