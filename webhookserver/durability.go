@@ -30,11 +30,7 @@ func (s *Server) watchDurability(ctx context.Context, opened store.Store) error 
 			pause = durabilityRetry
 			s.log.Error("the store does not tell whether it is durable", "error", err)
 		}
-		timer := s.clock.NewTimer(pause)
-		select {
-		case <-timer.C():
-		case <-ctx.Done():
-			timer.Stop()
+		if !s.pause(ctx, pause) {
 			return nil
 		}
 	}

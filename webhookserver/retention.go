@@ -16,11 +16,7 @@ const retentionInterval = time.Hour
 // retain removes what the channel does not want to keep any longer.
 func (s *Server) retain(ctx context.Context, opened store.Store) error {
 	for {
-		timer := s.clock.NewTimer(retentionInterval)
-		select {
-		case <-timer.C():
-		case <-ctx.Done():
-			timer.Stop()
+		if !s.pause(ctx, retentionInterval) {
 			return nil
 		}
 		removed, err := engine.Retain(ctx, opened, int(s.processed().RetentionDays), s.clock.Now())

@@ -45,6 +45,9 @@ type Options struct {
 	Log   *slog.Logger
 }
 
+// claimRetry is how long a database that cannot be reached is left alone.
+const claimRetry = time.Second
+
 // Server is a channel's receiver.
 type Server struct {
 	options   Options
@@ -235,11 +238,31 @@ func (s *Server) follow(ctx context.Context, r *running) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if err := s.claim(ctx, r.store); err != nil && !errors.Is(err, store.ErrForeign) {
+		switch err := s.claim(ctx, r.store); {
+		case errors.Is(err, store.ErrUnavailable) && ctx.Err() == nil:
+			s.log.Error("the configuration cannot be taken up; trying again", "error", err)
+			if !s.pause(ctx, claimRetry) {
+				return nil
+			}
+			s.configurationChanged()
+			continue
+		case err != nil && !errors.Is(err, store.ErrForeign):
 			return unlessEnded(ctx, err)
 		}
 		r.outbox.ConfigurationChanged()
 		r.processor.Wake()
+	}
+}
+
+// pause waits, and reports whether to go on.
+func (s *Server) pause(ctx context.Context, d time.Duration) bool {
+	timer := s.clock.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C():
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

@@ -55,10 +55,10 @@ func Start(tb testing.TB, o Options) *Server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := &Server{t: tb, bin: bin, dir: o.Dir, settings: o.Settings}
+	s := &Server{tb: tb, bin: bin, dir: o.Dir, settings: o.Settings}
 	if s.dir == "" {
 		// The path of a socket may be no longer than 107 bytes, which the directory of a test can exceed.
-		if s.dir, err = os.MkdirTemp("", "postgres"); err != nil { //nolint:usetesting // For the reason above. //nolint:usetesting // See above.
+		if s.dir, err = os.MkdirTemp("", "postgres"); err != nil { //nolint:usetesting // For the reason above.
 			tb.Fatal(err)
 		}
 		tb.Cleanup(func() { _ = os.RemoveAll(s.dir) })

@@ -70,7 +70,7 @@ func TestReplicasShareTheEffectsAndKeepTheirOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer s.Close()
+		t.Cleanup(func() { _ = s.Close() })
 		stores = append(stores, s)
 		book.arrived = append(book.arrived, make(chan struct{}))
 	}

@@ -122,7 +122,7 @@ func openPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 	p := &Postgres{
 		pool: pool, schema: o.Schema, patience: patience,
 		begin:  `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE` + settings,
-		view:   `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY` + settings,
+		view:   `BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ` + settings,
 		insert: `INSERT INTO ` + schema + `.inbox (received_at, body) SELECT * FROM unnest($1::bigint[], $2::bytea[])`,
 		failed: make(chan struct{}),
 	}
