@@ -89,7 +89,7 @@ func (w *sqliteWriter) query(ctx context.Context, query string, args ...any) (cu
 	if err != nil {
 		return nil, err
 	}
-	return s.QueryContext(ctx, args...) //nolint:rowserrcheck // Whoever walks over the rows checks it. //nolint:rowserrcheck // The caller walks over them and checks.
+	return s.QueryContext(ctx, args...) //nolint:rowserrcheck // The caller walks over them and checks.
 }
 
 // sqlQuerier runs statements that are not worth keeping.
@@ -105,7 +105,7 @@ func (q sqlQuerier) exec(ctx context.Context, query string, args ...any) (int64,
 }
 
 func (q sqlQuerier) query(ctx context.Context, query string, args ...any) (cursor, error) {
-	return q.db.QueryContext(ctx, query, args...) //nolint:rowserrcheck // Whoever walks over the rows checks it. //nolint:rowserrcheck // The caller walks over them and checks.
+	return q.db.QueryContext(ctx, query, args...) //nolint:rowserrcheck // The caller walks over them and checks.
 }
 
 func affected(result sql.Result, err error) (int64, error) {
