@@ -2,12 +2,15 @@ package outbox_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/engine"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
@@ -51,5 +54,26 @@ func TestWhileHeldNoCallIsMadeAndLateTextsNever(t *testing.T) {
 	b.becomes("welcome/send/1", store.EffectGivenUp)
 	if b.graph.made() != nil {
 		t.Errorf("calls after the window: %v", b.graph.made())
+	}
+}
+
+func TestAReminderThatIsOutdatedIsNotSent(t *testing.T) {
+	b := newBench(t)
+	b.clock.Advance(20 * time.Hour)
+	settings := conversation.Settings{Reminder: "Please reply.", ReminderAfter: 20 * time.Hour}
+	key := fmt.Sprintf("c/1/reminder/%d", start.Unix())
+	b.update(func(tx *store.Tx) error {
+		if err := engine.Apply(tx, "c", conversation.Woken{Settings: settings}, b.clock.Now()); err != nil {
+			return err
+		}
+		return engine.Apply(tx, "c", conversation.TicketClosed{Epoch: 1}, b.clock.Now())
+	})
+	b.run()
+	b.becomes(key+"/send/1", store.EffectGivenUp)
+	if reason := b.shown(key, conversation.NotSent); !strings.Contains(reason, "was closed") {
+		t.Errorf("the ticket says %q", reason)
+	}
+	if b.graph.made() != nil {
+		t.Errorf("calls: %v", b.graph.made())
 	}
 }
