@@ -147,7 +147,7 @@ func (l *life) rests(t *testing.T) bool {
 	var next time.Time
 	if err := l.store.View(context.Background(), func(tx *store.Tx) (err error) {
 		if counts, err = tx.Counts(); err == nil {
-			next, err = tx.NextDue(conversation.Graph, conversation.Helpdesk)
+			next, err = tx.NextDue(conversation.Graph, conversation.Helpdesk, conversation.Media)
 		}
 		return err
 	}); err != nil {
