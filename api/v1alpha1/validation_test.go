@@ -35,7 +35,7 @@ func complete() *v1alpha1.WhatsAppChannel {
 	channel.Spec.Messages = v1alpha1.Messages{
 		Welcome:     &v1alpha1.MessageText{Text: "Thanks for writing. An agent will answer soon."},
 		Goodbye:     &v1alpha1.MessageText{Text: "Your request is closed. Write again any time."},
-		Reminder:    &v1alpha1.ReminderText{Text: "Please reply to keep this conversation open.", AfterMinutes: ptr.To[int32](1439)},
+		Reminder:    &v1alpha1.ReminderText{Text: "Please reply to keep this conversation open.", AfterMinutes: new(int32(1439))},
 		Unsupported: &v1alpha1.MessageText{Text: "Sorry, we cannot read this kind of message."},
 	}
 	channel.Spec.Delivery = v1alpha1.DeliveryHeld
@@ -104,9 +104,9 @@ func TestCreate(t *testing.T) {
 		"an unsupported without text": {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Messages.Unsupported = &v1alpha1.MessageText{} }, "spec.messages.unsupported.text"},
 		"a reminder without text":     {reminder("", nil), "spec.messages.reminder.text"},
 		"a reminder without time":     {reminder("Please reply.", nil), ""},
-		"a reminder after 0 minutes":  {reminder("Please reply.", ptr.To[int32](0)), "spec.messages.reminder.afterMinutes"},
-		"a reminder after 1 minute":   {reminder("Please reply.", ptr.To[int32](1)), ""},
-		"a reminder after 24 hours":   {reminder("Please reply.", ptr.To[int32](1440)), "spec.messages.reminder.afterMinutes"},
+		"a reminder after 0 minutes":  {reminder("Please reply.", new(int32(0))), "spec.messages.reminder.afterMinutes"},
+		"a reminder after 1 minute":   {reminder("Please reply.", new(int32(1))), ""},
+		"a reminder after 24 hours":   {reminder("Please reply.", new(int32(1440))), "spec.messages.reminder.afterMinutes"},
 		"active delivery":             {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Delivery = v1alpha1.DeliveryActive }, ""},
 		"an unknown delivery":         {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Delivery = "Paused" }, `supported values: "Active", "Held"`},
 		"an unknown registration":     {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Callback.Registration = "Sometimes" }, `supported values: "Manual", "Automatic"`},
@@ -132,10 +132,10 @@ func TestCreate(t *testing.T) {
 		"a Service with 33 annotations":           {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Annotations = annotations(33) }), "spec.callback.exposure.service.annotations"},
 		"a Service with a long annotation":        {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Annotations = map[string]string{"k": strings.Repeat("v", 1025)} }), "each annotation may have a key of at most 317"},
 		"a storage of 63Mi":                       {sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = new(resource.MustParse("63Mi")) }), "size must be at least 64Mi"},
-		"two replicas with the embedded database": {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = ptr.To[int32](2) }, "more than one replica needs storage.postgres"},
-		"one replica with the embedded database":  {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = ptr.To[int32](1) }, ""},
-		"two replicas with PostgreSQL":            {postgres("", func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = ptr.To[int32](2) }), ""},
-		"no replica":                              {postgres("", func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = ptr.To[int32](0) }), "spec.receiver.replicas"},
+		"two replicas with the embedded database": {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = new(int32(2)) }, "more than one replica needs storage.postgres"},
+		"one replica with the embedded database":  {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = new(int32(1)) }, ""},
+		"two replicas with PostgreSQL":            {postgres("", func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = new(int32(2)) }), ""},
+		"no replica":                              {postgres("", func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = new(int32(0)) }), "spec.receiver.replicas"},
 		"two kinds of storage":                    {postgres("", sqlite(func(*v1alpha1.SQLiteStorage) {})), "storage can be sqlite or postgres, not both"},
 		"PostgreSQL without a connection string": {postgres("", func(c *v1alpha1.WhatsAppChannel) {
 			c.Spec.Receiver.Storage.Postgres.DSNSecretRef = v1alpha1.SecretKeyReference{}
@@ -144,8 +144,8 @@ func TestCreate(t *testing.T) {
 		"a schema with a capital":                     {postgres("Support"), "schema must be the name of a PostgreSQL schema of its own"},
 		"the schema that is everybody's":              {postgres("public"), "schema must be the name of a PostgreSQL schema of its own"},
 		"a schema of PostgreSQL itself":               {postgres("pg_toast"), "schema must be the name of a PostgreSQL schema of its own"},
-		"a retention of 14 days":                      {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Storage.RetentionDays = ptr.To[int32](14) }, ""},
-		"a retention of 13 days":                      {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Storage.RetentionDays = ptr.To[int32](13) }, "spec.receiver.storage.retentionDays"},
+		"a retention of 14 days":                      {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Storage.RetentionDays = new(int32(14)) }, ""},
+		"a retention of 13 days":                      {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Storage.RetentionDays = new(int32(13)) }, "spec.receiver.storage.retentionDays"},
 		"a storage that is kept or not, who knows":    {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Storage.WhenDeleted = "Ask" }, `supported values: "Retain", "Delete"`},
 		"a storage that only says what deletion does": {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Storage.WhenDeleted = v1alpha1.WhenDeletedDelete }, ""},
 	} {
