@@ -130,10 +130,11 @@ func (s *SQLite) migrate(ctx context.Context) error {
 // pragmas make a commit survive a power cut and keep memory bounded. Each is read back, because SQLite ignores what
 // it does not know or cannot do.
 var pragmas = []struct{ name, set, want string }{
+	// First, because what comes next may have to wait for a connection of the process before, which is being closed.
+	{"busy_timeout", "5000", "5000"},
 	{"journal_mode", "WAL", "wal"},
 	{"synchronous", "FULL", "2"},
 	{"locking_mode", "NORMAL", "normal"},
-	{"busy_timeout", "5000", "5000"},
 	{"foreign_keys", "ON", "1"},
 	{"wal_autocheckpoint", "1000", "1000"},
 	{"journal_size_limit", "67108864", "67108864"},
