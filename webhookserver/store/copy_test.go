@@ -81,7 +81,13 @@ func TestCopyToPostgres(t *testing.T) {
 	dir := t.TempDir()
 	fill(t, dir)
 	server := postgrestest.Start(t, postgrestest.Options{})
+	t.Run("goes on where it was interrupted", func(t *testing.T) { copyGoesOn(t, server, dir) })
+	t.Run("sees a difference", func(t *testing.T) { copySeesADifference(t, server, dir) })
+	t.Run("refuses what is in use", func(t *testing.T) { copyRefusesWhatIsInUse(t, server) })
+}
 
+func copyGoesOn(t *testing.T, server *postgrestest.Server, dir string) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	if err := copyTo(ctx, server, dir, "channel", &interrupter{after: 3, cancel: cancel}); err == nil {
 		t.Fatal("the copy was not interrupted")
@@ -120,30 +126,28 @@ func TestCopyToPostgres(t *testing.T) {
 	}
 }
 
-func TestCopyToPostgresSeesADifference(t *testing.T) {
-	dir := t.TempDir()
-	fill(t, dir)
-	server := postgrestest.Start(t, postgrestest.Options{})
+func copySeesADifference(t *testing.T, server *postgrestest.Server, dir string) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	_ = copyTo(ctx, server, dir, "channel", &interrupter{after: 4, cancel: cancel})
-	server.Exec(`UPDATE channel.conversation SET updated_at = updated_at + 1 WHERE id = 'c0007'`)
-	if err := copyTo(t.Context(), server, dir, "channel", io.Discard); err == nil {
+	_ = copyTo(ctx, server, dir, "spoilt", &interrupter{after: 4, cancel: cancel})
+	server.Exec(`UPDATE spoilt.conversation SET updated_at = updated_at + 1 WHERE id = 'c0007'`)
+	if err := copyTo(t.Context(), server, dir, "spoilt", io.Discard); err == nil {
 		t.Error("a copy that differs was given free")
 	}
-	if _, err := tryPostgres(server, "channel"); !errors.Is(err, store.ErrUnfinishedCopy) {
+	if _, err := tryPostgres(server, "spoilt"); !errors.Is(err, store.ErrUnfinishedCopy) {
 		t.Errorf("a receiver on a copy that differs: %v", err)
 	}
 }
 
-func TestCopyToPostgresRefusesWhatIsInUse(t *testing.T) {
+func copyRefusesWhatIsInUse(t *testing.T, server *postgrestest.Server) {
+	t.Helper()
 	dir := t.TempDir()
 	s := openSQLite(t, dir)
 	defer s.Close()
-	server := postgrestest.Start(t, postgrestest.Options{})
-	if err := copyTo(t.Context(), server, dir, "channel", io.Discard); !errors.Is(err, store.ErrInUse) {
+	if err := copyTo(t.Context(), server, dir, "unused", io.Discard); !errors.Is(err, store.ErrInUse) {
 		t.Errorf("the store of a running receiver: %v", err)
 	}
-	if err := copyTo(t.Context(), server, t.TempDir(), "channel", io.Discard); err == nil {
+	if err := copyTo(t.Context(), server, t.TempDir(), "unused", io.Discard); err == nil {
 		t.Error("a directory without a store was copied")
 	}
 }
