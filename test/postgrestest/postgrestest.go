@@ -124,7 +124,7 @@ func unprivileged(tb testing.TB) *syscall.Credential {
 
 func (s *Server) command(name string, args ...string) *exec.Cmd {
 	s.tb.Helper()
-	cmd := exec.CommandContext(context.Background(), name, args...) //nolint:gosec // The programs are those of the PostgreSQL on this machine.
+	cmd := exec.CommandContext(context.Background(), name, args...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "PGDATA=")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: unprivileged(s.tb), Setpgid: true}
