@@ -37,7 +37,15 @@ const (
 // and to one where the customer has an open ticket, with a message of theirs and an agent's reply that the sample's
 // references and statuses are about. The golden file says what a person finds afterwards.
 func TestEverySampleWebhookLeavesWhatAPersonExpects(t *testing.T) {
-	for name, body := range sampleWebhooks(t) {
+	samples, emptyStore := sampleWebhooks(t), t.TempDir()
+	empty, err := store.OpenSQLite(t.Context(), store.SQLiteOptions{Dir: emptyStore})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := empty.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range samples {
 		t.Run(name, func(t *testing.T) {
 			var b strings.Builder
 			for i, part := range sampleParts(body) {
@@ -48,8 +56,8 @@ func TestEverySampleWebhookLeavesWhatAPersonExpects(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				b.WriteString("## From someone new\n\n" + newDesk(t, payload).post(part))
-				if d := newDesk(t, payload); len(d.value.Messages)+len(d.value.Statuses) > 0 {
+				b.WriteString("## From someone new\n\n" + newDesk(t, emptyStore, payload).post(part))
+				if d := newDesk(t, emptyStore, payload); len(d.value.Messages)+len(d.value.Statuses) > 0 {
 					d.talkBefore()
 					b.WriteString("\n## On an open ticket\n\n" + d.post(part))
 				}
@@ -127,7 +135,8 @@ type desk struct {
 	sent    []string
 }
 
-func newDesk(t *testing.T, payload webhook.Payload) *desk {
+// newDesk returns a desk with a copy of an empty store, because making many takes long.
+func newDesk(t *testing.T, emptyStore string, payload webhook.Payload) *desk {
 	t.Helper()
 	d := &desk{payload: payload}
 	channel := config.Channel{
@@ -153,7 +162,11 @@ func newDesk(t *testing.T, payload webhook.Payload) *desk {
 			}
 		}
 	}
-	s, err := store.OpenSQLite(context.Background(), store.SQLiteOptions{Dir: t.TempDir()})
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(emptyStore)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.OpenSQLite(context.Background(), store.SQLiteOptions{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
