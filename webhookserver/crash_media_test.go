@@ -1,6 +1,7 @@
 package webhookserver_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -192,7 +193,7 @@ func (v *volume) check(t *testing.T, when string, l *life) {
 		t.Fatalf("%s: %v", when, err)
 	}
 	defer file.Close()
-	if content, err := io.ReadAll(file); err != nil || string(content) != string(png) {
+	if content, err := io.ReadAll(file); err != nil || !bytes.Equal(content, png) {
 		t.Errorf("%s: the file has %d bytes, %v", when, len(content), err)
 	}
 	want := []string{"a.png:look", "b.png:"}
