@@ -131,11 +131,30 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// leash runs a program until its own input ends, which it does when the process ends that holds the other end.
-const leash = `"$@" & pid=$!; cat >/dev/null; kill -QUIT $pid 2>/dev/null; wait $pid`
+// leash runs a program until it ends, or until its own input ends, which it does when the process ends that holds the
+// other end.
+const leash = `exec 3<&0; "$@" 3<&- & pid=$!; { cat <&3 >/dev/null; kill -QUIT $pid 2>/dev/null; } & exec 3<&-; wait $pid`
 
 // Run starts the server again after Kill or Stop, and waits until it answers.
 func (s *Server) Run() {
+	s.tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	for {
+		s.launch()
+		err := s.await(ctx)
+		if err == nil {
+			return
+		}
+		out, _ := os.ReadFile(s.output)
+		// The processes of a server that was killed notice that one after the other.
+		if ctx.Err() != nil || !strings.Contains(string(out), "is still in use") {
+			s.tb.Fatalf("PostgreSQL does not answer: %v\n%s", err, out)
+		}
+	}
+}
+
+func (s *Server) launch() {
 	s.tb.Helper()
 	args := []string{
 		"-c", leash, "sh", filepath.Join(s.bin, "postgres"), "-D", filepath.Join(s.dir, "data"), "-k", s.dir,
@@ -160,29 +179,24 @@ func (s *Server) Run() {
 	ended := make(chan struct{})
 	s.ended = ended
 	go func() { _ = cmd.Wait(); close(ended) }()
-	s.await()
 }
 
-func (s *Server) await() {
-	s.tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-	defer cancel()
+// await waits until the server answers, or has ended.
+func (s *Server) await(ctx context.Context) error {
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
 	for {
 		conn, err := pgx.Connect(ctx, s.DSN())
 		if err == nil {
-			_ = conn.Close(ctx)
-			return
+			return conn.Close(ctx)
 		}
 		select {
 		case <-look.C:
-			continue
 		case <-s.ended:
+			return err
 		case <-ctx.Done():
+			return err
 		}
-		out, _ := os.ReadFile(s.output)
-		s.tb.Fatalf("PostgreSQL does not answer: %v\n%s", err, out)
 	}
 }
 
