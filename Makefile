@@ -21,6 +21,10 @@ GOARCH        ?= $(shell go env GOARCH)
 # No VCS stamp: the same sources give the same bytes, here and in the Dockerfile.
 GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X $(MODULE)/version.version=$(VERSION)'
 
+# A cache for each work tree: a shared one reports files under the path of the tree that was looked at first, which the
+# rules for single directories then do not match.
+export GOLANGCI_LINT_CACHE := $(CURDIR)/.cache/golangci-lint
+
 # Real webhooks and Graph answers that some tests read; those tests say so when they skip.
 export WHATSAPP_FIXTURES := $(abspath $(or $(WHATSAPP_FIXTURES),../shared/fixtures))
 # Slices of Meta's OpenAPI document, which only `make contract` reads.
