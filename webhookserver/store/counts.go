@@ -27,32 +27,25 @@ func (tx *Tx) Counts() (Counts, error) {
 	if last != nil {
 		c.LastMessageAt = fromMillis(*last)
 	}
+	if err := tally(tx, c.Quarantined, `SELECT reason, count(*) FROM quarantine GROUP BY reason`); err != nil {
+		return c, err
+	}
+	return c, tally(tx, c.Effects, `SELECT state, count(*) FROM effect WHERE state < 4 GROUP BY state UNION ALL SELECT state, count(*) FROM effect WHERE state = 6 GROUP BY state`)
+}
+
+// tally reads rows of a key and a count.
+func tally[K comparable](tx *Tx, into map[K]int64, query string) error {
 	type count struct {
-		of string
+		of K
 		n  int64
 	}
-	reasons, err := rows(tx, func(scan func(...any) error) (count, error) {
+	counts, err := rows(tx, func(scan func(...any) error) (count, error) {
 		var k count
 		err := scan(&k.of, &k.n)
 		return k, err
-	}, `SELECT reason, count(*) FROM quarantine GROUP BY reason`)
-	if err != nil {
-		return c, err
+	}, query)
+	for _, k := range counts {
+		into[k.of] = k.n
 	}
-	for _, k := range reasons {
-		c.Quarantined[QuarantineReason(k.of)] = k.n
-	}
-	type states struct {
-		of EffectState
-		n  int64
-	}
-	effects, err := rows(tx, func(scan func(...any) error) (states, error) {
-		var k states
-		err := scan(&k.of, &k.n)
-		return k, err
-	}, `SELECT state, count(*) FROM effect WHERE state < 4 GROUP BY state UNION ALL SELECT state, count(*) FROM effect WHERE state = 6 GROUP BY state`)
-	for _, k := range effects {
-		c.Effects[k.of] = k.n
-	}
-	return c, err
+	return err
 }
