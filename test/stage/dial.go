@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -16,9 +14,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/client-go/tools/portforward"
-	"k8s.io/client-go/transport/spdy"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/whatsapp-operator/whatsapp-operator/plugin/portforward"
 )
 
 // HTTPClient reaches Services of the cluster by their names there, such as https://meta.meta.svc, through port
@@ -58,7 +56,7 @@ func (c *Cluster) DialService(ctx context.Context, _, address string) (net.Conn,
 	if err != nil {
 		return nil, err
 	}
-	return c.dialPod(pod, target)
+	return portforward.Dial(ctx, c.config, client.ObjectKeyFromObject(&pod), target)
 }
 
 func (c *Cluster) readyPod(ctx context.Context, service corev1.Service) (corev1.Pod, error) {
@@ -107,67 +105,3 @@ func targetPort(service corev1.Service, pod corev1.Pod, port string) (int32, err
 	}
 	return 0, fmt.Errorf("the Service %s/%s leads no port %s to a container", service.Namespace, service.Name, port)
 }
-
-// dialPod opens one connection to a pod's port: a stream for the data and one for errors, as the kubelet wants them.
-func (c *Cluster) dialPod(pod corev1.Pod, port int32) (net.Conn, error) {
-	transport, upgrader, err := spdy.RoundTripperFor(c.config)
-	if err != nil {
-		return nil, err
-	}
-	url := c.core.RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("portforward").URL()
-	connection, _, err := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url).
-		Dial(portforward.PortForwardProtocolV1Name)
-	if err != nil {
-		return nil, fmt.Errorf("forwarding port %d of pod %s/%s: %w", port, pod.Namespace, pod.Name, err)
-	}
-	headers := http.Header{}
-	headers.Set(corev1.StreamType, corev1.StreamTypeError)
-	headers.Set(corev1.PortHeader, strconv.Itoa(int(port)))
-	headers.Set(corev1.PortForwardRequestIDHeader, "0")
-	failure, err := connection.CreateStream(headers)
-	if err != nil {
-		return nil, errors.Join(err, connection.Close())
-	}
-	headers.Set(corev1.StreamType, corev1.StreamTypeData)
-	data, err := connection.CreateStream(headers)
-	if err != nil {
-		return nil, errors.Join(err, connection.Close())
-	}
-	forwarded := &forwardedConn{data: data, connection: connection, pod: pod.Namespace + "/" + pod.Name, port: port}
-	// Nothing is ever written to the stream for errors, and the kubelet waits for its end. What comes on it is why no
-	// connection was made, and ends the reading of data, which would otherwise wait for ever.
-	if err := failure.Close(); err != nil {
-		return nil, errors.Join(err, connection.Close())
-	}
-	go func() {
-		if message, _ := io.ReadAll(failure); len(message) > 0 {
-			_ = forwarded.Close()
-		}
-	}()
-	return forwarded, nil
-}
-
-// forwardedConn is a connection through port forwarding. It has no deadlines: callers bound their requests.
-type forwardedConn struct {
-	data       io.ReadWriteCloser
-	connection io.Closer
-	pod        string
-	port       int32
-}
-
-func (f *forwardedConn) Read(p []byte) (int, error)  { return f.data.Read(p) }
-func (f *forwardedConn) Write(p []byte) (int, error) { return f.data.Write(p) }
-func (f *forwardedConn) Close() error                { return errors.Join(f.data.Close(), f.connection.Close()) }
-
-func (f *forwardedConn) LocalAddr() net.Addr { return forwardedAddr("port-forward") }
-func (f *forwardedConn) RemoteAddr() net.Addr {
-	return forwardedAddr(fmt.Sprintf("%s:%d", f.pod, f.port))
-}
-func (f *forwardedConn) SetDeadline(time.Time) error      { return nil }
-func (f *forwardedConn) SetReadDeadline(time.Time) error  { return nil }
-func (f *forwardedConn) SetWriteDeadline(time.Time) error { return nil }
-
-type forwardedAddr string
-
-func (forwardedAddr) Network() string  { return "port-forward" }
-func (a forwardedAddr) String() string { return string(a) }
