@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
 
@@ -62,7 +62,7 @@ func TestAMisroutedWebhookIsCountedAndCanBePutInWhereItBelongs(t *testing.T) {
 		t.Fatalf("status %d", status)
 	}
 	r.eventually("it is counted", func() bool { return r.status().Misrouted == 1 })
-	var list struct{ Quarantined []api.Quarantined }
+	var list struct{ Quarantined []wire.Quarantined }
 	r.api(http.MethodGet, "/v1/quarantine", "", "", &list)
 	if len(list.Quarantined) != 1 || list.Quarantined[0].Reason != "other-number" {
 		t.Fatalf("in quarantine: %d", len(list.Quarantined))

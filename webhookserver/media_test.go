@@ -16,7 +16,7 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
-	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
 )
 
 var (
@@ -60,7 +60,7 @@ func (r *receiver) replyWith(key string, parts ...part) (status int, answer stri
 		r.t.Fatal(err)
 	}
 	status, _, answer = r.do(http.MethodPost, "http://"+r.server.PrivateAddr().String()+"/v1/tickets/1/replies", map[string]string{
-		"Authorization": "Bearer " + apiToken, api.IdempotencyKey: key, "Content-Type": form.FormDataContentType(),
+		"Authorization": "Bearer " + apiToken, wire.IdempotencyKey: key, "Content-Type": form.FormDataContentType(),
 	}, body.Bytes())
 	return status, answer
 }
@@ -71,7 +71,7 @@ func (r *receiver) get(path string) (int, http.Header, string) {
 }
 
 // answer is the agent's article.
-func (r *receiver) answer() api.Article {
+func (r *receiver) answer() wire.Article {
 	r.t.Helper()
 	for _, a := range r.ticket(1).Articles {
 		if a.Author == "agent" {
@@ -79,7 +79,7 @@ func (r *receiver) answer() api.Article {
 		}
 	}
 	r.t.Fatal("no agent has answered")
-	return api.Article{}
+	return wire.Article{}
 }
 
 func (r *receiver) files() int {
@@ -145,7 +145,7 @@ func TestAnAgentsFilesAreSentInOrder(t *testing.T) {
 	}
 	for range 2 {
 		status, answer := r.replyWith("k", parts...)
-		var written api.Article
+		var written wire.Article
 		if err := json.Unmarshal([]byte(answer), &written); err != nil || status != http.StatusOK || len(written.Attachments) != 3 {
 			t.Fatalf("status %d, %s", status, answer)
 		}

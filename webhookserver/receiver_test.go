@@ -22,7 +22,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
 	"github.com/whatsapp-operator/whatsapp-operator/test/leaksink"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
-	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
@@ -223,7 +223,7 @@ func (r *receiver) post(body []byte) int {
 func (r *receiver) api(method, path, key string, body string, into any) int {
 	r.t.Helper()
 	status, _, answer := r.do(method, "http://"+r.server.PrivateAddr().String()+path,
-		map[string]string{"Authorization": "Bearer " + apiToken, api.IdempotencyKey: key}, []byte(body))
+		map[string]string{"Authorization": "Bearer " + apiToken, wire.IdempotencyKey: key}, []byte(body))
 	if into != nil && status == http.StatusOK {
 		if err := json.Unmarshal([]byte(answer), into); err != nil {
 			r.t.Fatalf("%s %s: %v in %s", method, path, err, answer)
@@ -232,7 +232,7 @@ func (r *receiver) api(method, path, key string, body string, into any) int {
 	return status
 }
 
-func (r *receiver) ticket(id int64) (t api.Ticket) {
+func (r *receiver) ticket(id int64) (t wire.Ticket) {
 	r.t.Helper()
 	if status := r.api(http.MethodGet, fmt.Sprintf("/v1/tickets/%d", id), "", "", &t); status != http.StatusOK {
 		r.t.Fatalf("ticket %d: status %d", id, status)
@@ -240,9 +240,9 @@ func (r *receiver) ticket(id int64) (t api.Ticket) {
 	return t
 }
 
-func (r *receiver) tickets() []api.Ticket {
+func (r *receiver) tickets() []wire.Ticket {
 	r.t.Helper()
-	var list struct{ Tickets []api.Ticket }
+	var list struct{ Tickets []wire.Ticket }
 	if status := r.api(http.MethodGet, "/v1/tickets", "", "", &list); status != http.StatusOK {
 		r.t.Fatalf("tickets: status %d", status)
 	}
@@ -273,7 +273,7 @@ func (r *receiver) eventually(what string, condition func() bool) {
 }
 
 // articles words a ticket as "author: text [delivery]".
-func articles(t api.Ticket) []string {
+func articles(t wire.Ticket) []string {
 	var list []string
 	for _, a := range t.Articles {
 		line := a.Author + ": " + a.Text

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/inbox"
@@ -31,8 +32,6 @@ const (
 	// defaultPage and maxPage are how many items a list returns unless told, and at most.
 	defaultPage = 50
 	maxPage     = 200
-	// IdempotencyKey is the header that makes a repeated request harmless.
-	IdempotencyKey = "Idempotency-Key"
 )
 
 // Tokens open the API. An empty one opens nothing.
@@ -71,6 +70,7 @@ func (h *Handler) Routes() http.Handler {
 		"POST /v1/tickets/{id}/close":       h.changeTicket(store.TicketClosed),
 		"POST /v1/tickets/{id}/pending":     h.changeTicket(store.TicketPending),
 		"POST /v1/tickets/{id}/open":        h.changeTicket(store.TicketOpen),
+		"GET /v1/messages/{id}":             h.showMessage,
 		"GET /v1/dead-letters":              h.listDeadLetters,
 		"POST /v1/dead-letters/{id}/replay": h.replay,
 		"GET /v1/quarantine":                h.listQuarantine,
@@ -162,7 +162,9 @@ func (h *Handler) fail(w http.ResponseWriter, err error) {
 		h.Log.Error("a request to the private API failed", "error", err)
 		p = &problem{http.StatusServiceUnavailable, "unavailable", "The receiver cannot do this now; try again. Its log says why."}
 	}
-	h.write(w, p.status, map[string]any{"error": map[string]string{"code": p.code, "message": p.message}})
+	var answer wire.Problem
+	answer.Error.Code, answer.Error.Message = p.code, p.message
+	h.write(w, p.status, answer)
 }
 
 func (h *Handler) write(w http.ResponseWriter, status int, answer any) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock/clocktest"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
@@ -80,7 +81,7 @@ func (b *bench) do(method, path, token, key, body string) (int, string) {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
 	if key != "" {
-		r.Header.Set(api.IdempotencyKey, key)
+		r.Header.Set(wire.IdempotencyKey, key)
 	}
 	w := httptest.NewRecorder()
 	b.routes.ServeHTTP(w, r)
@@ -153,7 +154,7 @@ func TestTickets(t *testing.T) {
 		"/v1/tickets?state=odd": {400, 0}, "/v1/tickets?limit=0": {400, 0}, "/v1/tickets?limit=201": {400, 0}, "/v1/tickets?before=x": {400, 0},
 	} {
 		status, answer := b.do(http.MethodGet, path, "api", "", "")
-		var list struct{ Tickets []api.Ticket }
+		var list struct{ Tickets []wire.Ticket }
 		if err := json.Unmarshal([]byte(answer), &list); err != nil || status != want.status || len(list.Tickets) != want.tickets {
 			t.Errorf("%s: status %d, %d tickets, %v", path, status, len(list.Tickets), err)
 		}

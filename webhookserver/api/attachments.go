@@ -7,33 +7,17 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/media"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
-// Attachment is a file of an article in the API's JSON.
-type Attachment struct {
-	ID string `json:"id"`
-	// Kind is image, video, audio, document or sticker.
-	Kind     string `json:"kind"`
-	Name     string `json:"name"`
-	MIMEType string `json:"mimeType"`
-	// Size is in bytes; left out as long as it is not known.
-	Size int64 `json:"size,omitempty"`
-	// State is pending, kept or failed.
-	State string `json:"state"`
-	// Reason says why, where State is failed.
-	Reason string `json:"reason,omitempty"`
-	// Path is where the file is, as soon as it is kept.
-	Path string `json:"path,omitempty"`
-}
-
 // withAttachments adds to an article its files.
-func withAttachments(tx *store.Tx, ticket int64, a Article) (Article, error) {
+func withAttachments(tx *store.Tx, ticket int64, a wire.Article) (wire.Article, error) {
 	list, err := tx.Attachments(a.ID)
 	for _, f := range list {
-		shown := Attachment{
+		shown := wire.Attachment{
 			ID: f.ID, Kind: f.Kind, Name: f.Name, MIMEType: f.MIMEType, Size: f.Size, State: string(f.State), Reason: f.Reason,
 		}
 		if f.State == conversation.AttachmentKept {

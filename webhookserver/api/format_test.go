@@ -6,24 +6,24 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
 )
 
 func TestRepliesAreFormatted(t *testing.T) {
 	b := newBench(t)
 	b.open()
 	for name, tc := range map[string]struct {
-		reply  api.Reply
+		reply  wire.Reply
 		status int
 		text   string
 	}{
-		"plain":                {api.Reply{Text: "*Hi* <b>", Format: "plain"}, 200, "*Hi* <b>"},
-		"left out":             {api.Reply{Text: "**Hi**"}, 200, "**Hi**"},
-		"Markdown":             {api.Reply{Text: "**Hi**", Format: "markdown"}, 200, "*Hi*"},
-		"HTML":                 {api.Reply{Text: "<p><b>Hi</b></p>", Format: "html"}, 200, "*Hi*"},
-		"unknown":              {api.Reply{Text: "Hi", Format: "rtf"}, 400, "plain, markdown or html"},
-		"only history":         {api.Reply{Text: `<blockquote type="cite">Hi</blockquote>`, Format: "html"}, 400, "besides the quoted history"},
-		"nested beyond reason": {api.Reply{Text: strings.Repeat("<div>", 2000), Format: "html"}, 400, "too deeply"},
+		"plain":                {wire.Reply{Text: "*Hi* <b>", Format: "plain"}, 200, "*Hi* <b>"},
+		"left out":             {wire.Reply{Text: "**Hi**"}, 200, "**Hi**"},
+		"Markdown":             {wire.Reply{Text: "**Hi**", Format: "markdown"}, 200, "*Hi*"},
+		"HTML":                 {wire.Reply{Text: "<p><b>Hi</b></p>", Format: "html"}, 200, "*Hi*"},
+		"unknown":              {wire.Reply{Text: "Hi", Format: "rtf"}, 400, "plain, markdown or html"},
+		"only history":         {wire.Reply{Text: `<blockquote type="cite">Hi</blockquote>`, Format: "html"}, 400, "besides the quoted history"},
+		"nested beyond reason": {wire.Reply{Text: strings.Repeat("<div>", 2000), Format: "html"}, 400, "too deeply"},
 	} {
 		body, err := json.Marshal(tc.reply)
 		if err != nil {

@@ -4,39 +4,28 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
-
-// Quarantined is a webhook, or a part of one, that waits for a person, in the API's JSON.
-type Quarantined struct {
-	ID         int64     `json:"id"`
-	ReceivedAt time.Time `json:"receivedAt"`
-	// Reason is not-understood, other-number or contradictory.
-	Reason string `json:"reason"`
-	Detail string `json:"detail"`
-	// Body is what was received.
-	Body string `json:"body"`
-}
 
 func (h *Handler) listQuarantine(r *http.Request) (any, error) {
 	after, limit, err := page(r, "after", 0)
 	if err != nil {
 		return nil, err
 	}
-	list := []Quarantined{}
+	list := []wire.Quarantined{}
 	err = h.Store.View(r.Context(), func(tx *store.Tx) error {
 		rows, err := tx.Quarantined(after, limit)
 		for _, q := range rows {
-			list = append(list, Quarantined{
+			list = append(list, wire.Quarantined{
 				ID: q.ID, ReceivedAt: q.ReceivedAt, Reason: string(q.Reason), Detail: q.Detail, Body: string(q.Body),
 			})
 		}
 		return err
 	})
-	return map[string]any{"quarantined": list}, err
+	return wire.Quarantine{Quarantined: list}, err
 }
 
 var errNotQuarantined = &problem{http.StatusNotFound, "not-found", "There is nothing in quarantine with this ID."}

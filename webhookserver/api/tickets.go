@@ -11,68 +11,14 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/formatting"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
-// Ticket is a ticket in the API's JSON.
-type Ticket struct {
-	ID int64 `json:"id"`
-	// Conversation is the same for all tickets of one customer.
-	Conversation string    `json:"conversation"`
-	Title        string    `json:"title"`
-	Group        string    `json:"group,omitempty"`
-	State        string    `json:"state"`
-	Customer     Customer  `json:"customer"`
-	CreatedAt    time.Time `json:"createdAt"`
-	UpdatedAt    time.Time `json:"updatedAt"`
-	// WindowEndsAt is when WhatsApp stops accepting replies, unless the customer writes again.
-	WindowEndsAt *time.Time `json:"windowEndsAt,omitempty"`
-	// Articles is set where a single ticket is shown.
-	Articles []Article `json:"articles,omitempty"`
-}
-
-// Customer is a customer in the API's JSON.
-type Customer struct {
-	Name     string `json:"name,omitempty"`
-	Username string `json:"username,omitempty"`
-	Phone    string `json:"phone,omitempty"`
-	UserID   string `json:"userID,omitempty"`
-}
-
-// Article is an article in the API's JSON.
-type Article struct {
-	ID string `json:"id"`
-	// Author is customer, agent, channel or note.
-	Author string `json:"author"`
-	// Type is WhatsApp's type of a customer's message.
-	Type      string    `json:"type,omitempty"`
-	Text      string    `json:"text"`
-	WrittenAt time.Time `json:"writtenAt"`
-	// Delivery is set for messages to the customer.
-	Delivery *Delivery `json:"delivery,omitempty"`
-	// Attachments are its files.
-	Attachments []Attachment `json:"attachments,omitempty"`
-}
-
-// Delivery is how far a message to the customer has got, in the API's JSON.
-type Delivery struct {
-	State string `json:"state"`
-	// Reason says why, where the message failed, was not sent, or its fate is uncertain.
-	Reason string     `json:"reason,omitempty"`
-	At     *time.Time `json:"at,omitempty"`
-}
-
-// Reply is an agent's reply in the API's JSON.
-type Reply struct {
-	Text string `json:"text"`
-	// Format is how the text is written: plain, markdown or html. Left out, it is plain.
-	Format string `json:"format,omitempty"`
-}
-
 // formatted returns the text as WhatsApp shows it.
-func (r Reply) formatted() (string, error) {
+func formatted(r wire.Reply) (string, error) {
 	text, err := formatting.Convert(r.Text, cmp.Or(formatting.Format(r.Format), formatting.Plain))
 	switch {
 	case errors.Is(err, formatting.ErrUnknownFormat):
@@ -85,21 +31,21 @@ func (r Reply) formatted() (string, error) {
 	return text, nil
 }
 
-func ticketJSON(t store.Ticket) Ticket {
-	return Ticket{
+func ticketJSON(t store.Ticket) wire.Ticket {
+	return wire.Ticket{
 		ID: t.ID, Conversation: t.Conversation, Title: t.Title, Group: t.Group, State: string(t.State),
 		Customer: customerJSON(t.Customer), CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt,
 	}
 }
 
-func customerJSON(c conversation.Customer) Customer {
-	return Customer{Name: c.Name, Username: c.Username, Phone: c.Phone, UserID: c.UserID}
+func customerJSON(c conversation.Customer) wire.Customer {
+	return wire.Customer{Name: c.Name, Username: c.Username, Phone: c.Phone, UserID: c.UserID}
 }
 
-func articleJSON(a store.Article) Article {
-	out := Article{ID: a.Marker, Author: string(a.Author), Type: a.Type, Text: a.Text, WrittenAt: a.WrittenAt}
+func articleJSON(a store.Article) wire.Article {
+	out := wire.Article{ID: a.Marker, Author: string(a.Author), Type: a.Type, Text: a.Text, WrittenAt: a.WrittenAt}
 	if a.Delivery != "" {
-		out.Delivery = &Delivery{State: string(a.Delivery), Reason: a.DeliveryReason, At: optional(a.DeliveryAt)}
+		out.Delivery = &wire.Delivery{State: string(a.Delivery), Reason: a.DeliveryReason, At: optional(a.DeliveryAt)}
 	}
 	return out
 }
@@ -122,15 +68,35 @@ func (h *Handler) listTickets(r *http.Request) (any, error) {
 	default:
 		return nil, &problem{http.StatusBadRequest, "invalid", "state must be open, pending or closed, or left out for all."}
 	}
-	list := []Ticket{}
+	list := []wire.Ticket{}
 	err = h.Store.View(r.Context(), func(tx *store.Tx) error {
 		tickets, err := tx.Tickets(state, before, limit)
-		for _, t := range tickets {
-			list = append(list, ticketJSON(t))
+		if err != nil {
+			return err
 		}
-		return err
+		for _, t := range tickets {
+			shown, err := withConversation(tx, t)
+			if err != nil {
+				return err
+			}
+			list = append(list, shown)
+		}
+		return nil
 	})
-	return map[string]any{"tickets": list}, err
+	return wire.Tickets{Tickets: list}, err
+}
+
+// withConversation is a ticket with what its conversation knows better.
+func withConversation(tx *store.Tx, t store.Ticket) (wire.Ticket, error) {
+	shown := ticketJSON(t)
+	state, found, err := tx.Conversation(t.Conversation)
+	if err != nil || !found {
+		return shown, err
+	}
+	shown.WindowEndsAt = optional(state.WindowEnds())
+	// The number or user ID may have changed since the ticket was opened.
+	shown.Customer = customerJSON(state.Customer)
+	return shown, nil
 }
 
 func (h *Handler) showTicket(r *http.Request) (any, error) {
@@ -138,7 +104,7 @@ func (h *Handler) showTicket(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var shown Ticket
+	var shown wire.Ticket
 	err = h.Store.View(r.Context(), func(tx *store.Tx) error {
 		t, found, err := tx.Ticket(id)
 		if err != nil {
@@ -147,14 +113,9 @@ func (h *Handler) showTicket(r *http.Request) (any, error) {
 		if !found {
 			return &problem{http.StatusNotFound, "not-found", "There is no ticket with this ID."}
 		}
-		shown = ticketJSON(t)
-		state, _, err := tx.Conversation(t.Conversation)
-		if err != nil {
+		if shown, err = withConversation(tx, t); err != nil {
 			return err
 		}
-		shown.WindowEndsAt = optional(state.WindowEnds())
-		// The number or user ID may have changed since the ticket was opened.
-		shown.Customer = customerJSON(state.Customer)
 		articles, err := tx.Articles(id)
 		if err != nil {
 			return err
@@ -176,9 +137,9 @@ func (h *Handler) reply(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	key := r.Header.Get(IdempotencyKey)
+	key := r.Header.Get(wire.IdempotencyKey)
 	if key == "" || utf8.RuneCountInString(key) > maxKey {
-		return nil, &problem{http.StatusBadRequest, "invalid", "Send a header " + IdempotencyKey +
+		return nil, &problem{http.StatusBadRequest, "invalid", "Send a header " + wire.IdempotencyKey +
 			" with a value of at most 255 characters that is new for each reply, so that a repeated request does not send twice."}
 	}
 	request, uploads, err := h.readReply(r)
@@ -190,7 +151,7 @@ func (h *Handler) reply(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := request.formatted()
+	text, err := formatted(request)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +165,7 @@ func (h *Handler) reply(r *http.Request) (any, error) {
 		return nil, err
 	}
 	h.Changed()
-	var shown Article
+	var shown wire.Article
 	err = h.Store.View(r.Context(), func(tx *store.Tx) (err error) {
 		shown, err = withAttachments(tx, id, articleJSON(article))
 		return err

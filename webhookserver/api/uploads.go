@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/media"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
@@ -58,7 +59,7 @@ type upload struct {
 
 // readReply reads a reply, as JSON or as a form with files. The files are the caller's to keep or discard, also where
 // there is an error.
-func (h *Handler) readReply(r *http.Request) (reply Reply, files []upload, err error) {
+func (h *Handler) readReply(r *http.Request) (reply wire.Reply, files []upload, err error) {
 	if !isMultipart(r) {
 		err := decode(r, &reply)
 		return reply, nil, err

@@ -169,6 +169,9 @@ func TicketKey(conversation string, epoch int) string {
 	return TicketMarker(conversation, epoch) + "/ticket"
 }
 
+// ArticleKey is the key of the effect that adds a customer's message to a ticket that is open already.
+func ArticleKey(wamid string) string { return wamid + "/article" }
+
 func (s State) marker(suffix string) string { return TicketMarker(s.ID, s.Epoch) + "/" + suffix }
 
 func addArticle(key string, epoch int, a Article) Effect {

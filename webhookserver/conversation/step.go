@@ -78,7 +78,7 @@ func (s *State) messageReceived(e MessageReceived, now time.Time) []Effect {
 
 // further shows a message on the present ticket. An answer of the customer ends the waiting for it.
 func (s *State) further(m webhook.Message, article Article) []Effect {
-	effects := []Effect{addArticle(m.ID+"/article", s.Epoch, article)}
+	effects := []Effect{addArticle(ArticleKey(m.ID), s.Epoch, article)}
 	if s.Pending && !isAside(m.Type) {
 		s.Pending = false
 		effects = append(effects, Effect{
