@@ -85,7 +85,7 @@ func (v *volume) live(t *testing.T, dieAt int64, after bool) *life {
 		Store: m, Clock: v.clock, Log: log, Jitter: func() float64 { return 0 },
 		Callers: map[conversation.Destination]outbox.Caller{
 			conversation.Graph:    v.post,
-			conversation.Helpdesk: &outbox.HelpdeskCaller{Helpdesk: l.inbox, Store: m},
+			conversation.Helpdesk: helpdeskCaller(l.inbox, m, v.clock),
 			conversation.Media:    &outbox.MediaCaller{Graph: graph, Files: files},
 		},
 	})

@@ -13,10 +13,12 @@ import (
 
 	"github.com/onsi/gomega"
 
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock/clocktest"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/engine"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/inbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
@@ -97,6 +99,14 @@ type life struct {
 	wait  func()
 }
 
+// helpdeskCaller calls the helpdesk that is always the same.
+func helpdeskCaller(desk helpdesk.Helpdesk, s store.Store, c clock.Clock) *outbox.HelpdeskCaller {
+	return &outbox.HelpdeskCaller{
+		Helpdesk: func() helpdesk.Helpdesk { return desk }, Store: s, Clock: c,
+		Settings: func() conversation.Settings { return conversation.Settings{} },
+	}
+}
+
 func live(t *testing.T, dir string, clock *clocktest.Fake, phone *phone, dieAt int64, after bool) *life {
 	t.Helper()
 	opened, err := store.OpenSQLite(context.Background(), store.SQLiteOptions{Dir: dir})
@@ -110,7 +120,7 @@ func live(t *testing.T, dir string, clock *clocktest.Fake, phone *phone, dieAt i
 		Store: m, Clock: clock, Log: log, Jitter: func() float64 { return 0 },
 		Callers: map[conversation.Destination]outbox.Caller{
 			conversation.Graph:    phone,
-			conversation.Helpdesk: &outbox.HelpdeskCaller{Helpdesk: l.inbox, Store: m},
+			conversation.Helpdesk: helpdeskCaller(l.inbox, m, clock),
 		},
 	})
 	l.proc = engine.NewProcessor(engine.Processor{

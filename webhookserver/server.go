@@ -78,6 +78,7 @@ type running struct {
 	processor *engine.Processor
 	outbox    *outbox.Outbox
 	inbox     *inbox.Inbox
+	desk      *desk
 	graph     *outbox.GraphCaller
 	files     *media.Dir
 	api       http.Handler
@@ -165,7 +166,7 @@ func (s *Server) work(ctx context.Context, opened store.Store, web *web) error {
 	defer r.graph.Close()
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	parts := []func(context.Context) error{
-		r.processor.Run, r.outbox.Run,
+		r.processor.Run, r.outbox.Run, r.desk.Run,
 		func(ctx context.Context) error { return s.follow(ctx, r) },
 		func(ctx context.Context) error { return s.watchDurability(ctx, r.store) },
 		func(ctx context.Context) error { return s.retain(ctx, r.store) },
@@ -203,17 +204,17 @@ func (s *Server) assemble(opened store.Store) (*running, error) {
 		return nil, err
 	}
 	r := &running{store: opened, files: files, graph: &outbox.GraphCaller{Account: s.account, Store: opened, Files: files}}
-	r.inbox = &inbox.Inbox{
-		Store: opened, Clock: s.clock,
-		Settings: func() conversation.Settings { return engine.SettingsOf(s.processed()) },
-	}
+	r.inbox = &inbox.Inbox{Store: opened, Clock: s.clock, Settings: s.settings}
+	r.desk = newDesk(s, r)
 	r.outbox = outbox.New(outbox.Options{
 		Store: opened, Clock: s.clock, Log: s.log,
 		Held: func() bool { return s.processed().Delivery == config.Held },
 		Callers: map[conversation.Destination]outbox.Caller{
-			conversation.Graph:    r.graph,
-			conversation.Helpdesk: &outbox.HelpdeskCaller{Helpdesk: r.inbox, Store: opened},
-			conversation.Media:    &outbox.MediaCaller{Graph: r.graph, Files: files},
+			conversation.Graph: r.graph,
+			conversation.Helpdesk: &outbox.HelpdeskCaller{
+				Helpdesk: r.desk.Helpdesk, Store: opened, Clock: s.clock, Settings: s.settings,
+			},
+			conversation.Media: &outbox.MediaCaller{Graph: r.graph, Files: files},
 		},
 	})
 	r.processor = engine.NewProcessor(engine.Processor{
@@ -222,6 +223,15 @@ func (s *Server) assemble(opened store.Store) (*running, error) {
 	r.api = s.apiRoutes(r)
 	return r, nil
 }
+
+// wake tells that there may be new effects, or timers.
+func (r *running) wake() {
+	r.outbox.Wake()
+	r.processor.Wake()
+}
+
+// settings are what the channel's declaration says about conversations at present.
+func (s *Server) settings() conversation.Settings { return engine.SettingsOf(s.processed()) }
 
 func (s *Server) configurationChanged() {
 	select {
@@ -249,6 +259,7 @@ func (s *Server) follow(ctx context.Context, r *running) error {
 		case err != nil && !errors.Is(err, store.ErrForeign):
 			return unlessEnded(ctx, err)
 		}
+		r.desk.configure()
 		r.outbox.ConfigurationChanged()
 		r.processor.Wake()
 	}

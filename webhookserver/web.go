@@ -154,10 +154,7 @@ func (s *Server) apiRoutes(r *running) http.Handler {
 	return (&api.Handler{
 		Store: r.store, Inbox: r.inbox, Files: r.files, Clock: s.clock, Log: s.log,
 		Tokens: s.tokens, Status: s.status,
-		Changed: func() {
-			r.outbox.Wake()
-			r.processor.Wake()
-		},
+		Changed: r.wake,
 	}).Routes()
 }
 

@@ -42,6 +42,11 @@ const (
 	PostgresDSNFile = "postgres-dsn"
 	// APITokenFile holds the bearer token of the rest of the private API.
 	APITokenFile = "api-token"
+	// HelpdeskTokenFile holds what the receiver shows an external helpdesk of who it is: Zammad's API token, or, for
+	// CloudEvents, the value of the Authorization header. It is optional for CloudEvents.
+	HelpdeskTokenFile = "helpdesk-token"
+	// HelpdeskSecretFile, optional, holds the secret that an external helpdesk signs its own calls with.
+	HelpdeskSecretFile = "helpdesk-webhook-secret"
 )
 
 // Ports of a receiver's container. The public port is the only one that Meta reaches.
@@ -68,6 +73,8 @@ type Channel struct {
 	PhoneNumber *PhoneNumber `json:"phoneNumber,omitempty"`
 	// TargetGroup is where the helpdesk files the tickets.
 	TargetGroup string `json:"targetGroup,omitempty"`
+	// Helpdesk is where tickets are kept; nil for the receiver's own inbox.
+	Helpdesk *Helpdesk `json:"helpdesk,omitempty"`
 	// Messages are the courtesy texts.
 	Messages Messages `json:"messages,omitzero"`
 	// Delivery is Held while nothing may be sent to the helpdesk or to customers; empty otherwise.
@@ -139,6 +146,8 @@ func Parse(data []byte) (Channel, error) {
 		return Channel{}, fmt.Errorf("%s has an unknown delivery", ChannelFile)
 	case c.Messages.Reminder != nil && (c.Messages.Reminder.AfterMinutes < 1 || c.Messages.Reminder.AfterMinutes > 1439):
 		return Channel{}, fmt.Errorf("%s: messages.reminder.afterMinutes is not from 1 to 1439", ChannelFile)
+	case c.Helpdesk != nil && c.Helpdesk.problem() != "":
+		return Channel{}, fmt.Errorf("%s: helpdesk %s", ChannelFile, c.Helpdesk.problem())
 	case c.PhoneNumber != nil && c.PhoneNumber.ID == "":
 		return Channel{}, fmt.Errorf("%s lacks phoneNumber.id", ChannelFile)
 	case c.Graph.BaseURL == "" || c.Graph.Version == "":
@@ -175,6 +184,8 @@ type Status struct {
 	// why in a sentence. They are left out until the database was asked.
 	Durable       *bool  `json:"durable,omitempty"`
 	DurableReason string `json:"durableReason,omitempty"`
+	// Helpdesk is how the helpdesk was found at the latest check; nil before the first.
+	Helpdesk *HelpdeskStatus `json:"helpdesk,omitempty"`
 	// SendingError, if not empty, says in a sentence why messages cannot be sent at present.
 	SendingError string `json:"sendingError,omitempty"`
 }

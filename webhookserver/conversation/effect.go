@@ -78,6 +78,8 @@ type Article struct {
 	Author Author `json:"author"`
 	// Type is WhatsApp's message type of a customer's message.
 	Type string `json:"type,omitempty"`
+	// Purpose is why the channel wrote it, where Author is AuthorChannel.
+	Purpose Purpose `json:"purpose,omitempty"`
 	// Text is what a person reads.
 	Text string `json:"text"`
 	// WrittenAt is when the author wrote it.

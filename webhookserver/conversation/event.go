@@ -60,6 +60,15 @@ type ReplyWritten struct {
 	Text  string
 	// Files are kept already.
 	Files []File
+	// Refused are files that WhatsApp does not take.
+	Refused []RefusedFile
+}
+
+// RefusedFile is a file of a reply that cannot be sent.
+type RefusedFile struct {
+	Name string
+	// Reason says why, for the agent.
+	Reason string
 }
 
 // SendFinished is the end of one attempt to send.
@@ -89,6 +98,9 @@ const (
 type TicketClosed struct {
 	Epoch    int
 	Settings Settings
+	// Silent tells that it was not closed because the customer was helped: it was deleted, or became part of another
+	// customer's ticket.
+	Silent bool
 }
 
 // TicketPending says that an agent put the ticket of an epoch aside until something happens.
@@ -103,6 +115,15 @@ type TicketReopened struct {
 	Settings Settings
 }
 
+// Noted is something that agents have to know about the ticket of an epoch.
+type Noted struct {
+	// ID names the note for good.
+	ID    string
+	Epoch int
+	Text  string
+}
+
+func (Noted) isEvent()           {}
 func (MessageReceived) isEvent() {}
 func (StatusReceived) isEvent()  {}
 func (ReplyWritten) isEvent()    {}

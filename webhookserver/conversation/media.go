@@ -119,11 +119,14 @@ func attachments(m webhook.Message) []Attachment {
 	return []Attachment{{File: file, State: AttachmentPending}}
 }
 
+// MediaKey is the key of the effect that fetches the file of a message.
+func MediaKey(wamid string) string { return wamid + "/media" }
+
 // fetch returns what fetches the files of a message, once that is on a ticket.
 func fetch(m webhook.Message, article Article, epoch int) (effects []Effect) {
 	for _, a := range article.Attachments {
 		effects = append(effects, Effect{
-			Key: m.ID + "/media", Kind: KindFetchMedia, Epoch: epoch,
+			Key: MediaKey(m.ID), Kind: KindFetchMedia, Epoch: epoch,
 			FetchMedia: &FetchMedia{ArticleID: m.ID, MediaID: m.Media().ID, File: a.File},
 		})
 	}
@@ -180,6 +183,18 @@ func mediaFailed(e MediaFailed, now time.Time) []Effect {
 			Text: fmt.Sprintf("The file %q could not be fetched from WhatsApp. %s", e.File.Name, e.Reason),
 		}),
 	}
+}
+
+// refused tells the agent which files of a reply are not sent.
+func refused(e ReplyWritten, now time.Time) (notes []Effect) {
+	for i, f := range e.Refused {
+		id := fmt.Sprintf("%s/refused/%d", e.ID, i+1)
+		notes = append(notes, addArticle(id, e.Epoch, Article{
+			ID: id, Author: AuthorNote, WrittenAt: now,
+			Text: fmt.Sprintf("The file %q was not sent to the customer. %s", f.Name, f.Reason),
+		}))
+	}
+	return notes
 }
 
 func setAttachment(epoch int, articleID string, a Attachment) Effect {

@@ -32,6 +32,8 @@ func Step(s State, event Event, now time.Time) (State, []Effect) {
 		effects = mediaFetched(e)
 	case MediaFailed:
 		effects = mediaFailed(e, now)
+	case Noted:
+		effects = []Effect{addArticle(e.ID, e.Epoch, Article{ID: e.ID, Author: AuthorNote, Text: e.Text, WrittenAt: now})}
 	case EchoReceived:
 		effects = next.echoReceived(e, now)
 	case Woken:
@@ -105,7 +107,7 @@ func (s *State) openTicket(e MessageReceived, article Article, now time.Time) []
 // say sends a text of the channel's own to the customer, and shows it on the present ticket.
 func (s *State) say(id string, purpose Purpose, text string, now time.Time) []Effect {
 	effects := []Effect{addArticle(id+"/article", s.Epoch, Article{
-		ID: id, Author: AuthorChannel, Text: text, WrittenAt: now,
+		ID: id, Author: AuthorChannel, Purpose: purpose, Text: text, WrittenAt: now,
 	})}
 	return append(effects, s.send(id, s.Epoch, purpose, text, nil, now)...)
 }
@@ -117,7 +119,7 @@ func (s *State) ticketClosed(e TicketClosed, now time.Time) []Effect {
 	}
 	s.Open, s.Pending = false, false
 	s.plan(e.Settings)
-	if e.Settings.Goodbye == "" || s.Clock.GoodbyeSaid || !s.MaySend(now) {
+	if e.Silent || e.Settings.Goodbye == "" || s.Clock.GoodbyeSaid || !s.MaySend(now) {
 		return nil
 	}
 	s.Clock.GoodbyeSaid = true
@@ -158,17 +160,20 @@ func (s *State) statusReceived(e StatusReceived, now time.Time) []Effect {
 }
 
 func (s *State) replyWritten(e ReplyWritten, now time.Time) []Effect {
-	effects := s.send(e.ID, e.Epoch, Reply, e.Text, e.Files, now)
-	if s.MaySend(now) {
+	effects := refused(e, now)
+	if e.Text == "" && len(e.Files) == 0 {
 		return effects
+	}
+	sending := s.send(e.ID, e.Epoch, Reply, e.Text, e.Files, now)
+	if s.MaySend(now) {
+		return append(effects, sending...)
 	}
 	// All parts are given up, so that nothing later can make the ticket say otherwise.
 	out := s.Outgoing[e.ID]
-	var told []Effect
 	for i := range out.Parts {
-		told = append(told, s.advance(Part{Outgoing: e.ID, Index: i}, NotSent, WindowClosed(s.WindowEnds()), now)...)
+		effects = append(effects, s.advance(Part{Outgoing: e.ID, Index: i}, NotSent, WindowClosed(s.WindowEnds()), now)...)
 	}
-	return told
+	return effects
 }
 
 // WindowClosed is what an agent is told of a reply that came too late.

@@ -21,6 +21,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/engine"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/inbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
@@ -234,7 +235,10 @@ func (d *desk) talkBefore() {
 // makeCalls makes the calls that wait, one after the other. Messages to customers get the wamid, if it is not empty.
 func (d *desk) makeCalls(wamid string) {
 	d.t.Helper()
-	helpdesk := &outbox.HelpdeskCaller{Helpdesk: d.inbox, Store: d.store}
+	caller := &outbox.HelpdeskCaller{
+		Helpdesk: func() helpdesk.Helpdesk { return d.inbox }, Store: d.store, Clock: d.clock,
+		Settings: func() conversation.Settings { return conversation.Settings{} },
+	}
 	for {
 		var due []store.Effect
 		d.view(func(tx *store.Tx) (err error) {
@@ -248,7 +252,7 @@ func (d *desk) makeCalls(wamid string) {
 		remoteID := wamid
 		if e.SendText == nil {
 			var err error
-			if remoteID, err = helpdesk.Call(d.t.Context(), e, conversation.State{}); err != nil {
+			if remoteID, err = caller.Call(d.t.Context(), e, conversation.State{}); err != nil {
 				d.t.Fatal(err)
 			}
 		} else {

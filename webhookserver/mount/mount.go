@@ -31,6 +31,9 @@ type Snapshot struct {
 	// StatusToken and APIToken open the private API. An empty one opens nothing.
 	StatusToken []byte
 	APIToken    []byte
+	// HelpdeskToken is what is shown to an external helpdesk, and HelpdeskSecret what it signs its calls with.
+	HelpdeskToken  []byte
+	HelpdeskSecret []byte
 	// RootCAs are the authorities to trust in calls to others; nil for the system's alone.
 	RootCAs *x509.CertPool
 }
@@ -105,6 +108,7 @@ func (c *Channel) reload() {
 var allFiles = []string{
 	config.ChannelFile, config.CAFile, config.AccessTokenFile, config.AppSecretFile, config.PreviousAppSecretFile,
 	config.VerifyTokenFile, config.PreviousVerifyTokenFile, config.StatusTokenFile, config.APITokenFile,
+	config.HelpdeskTokenFile, config.HelpdeskSecretFile,
 }
 
 // readFiles reads the files that are there, all from the same version of the volume.
@@ -159,6 +163,9 @@ func interpret(files map[string][]byte) (*Snapshot, error) {
 		VerifyTokens: values(value(config.VerifyTokenFile), value(config.PreviousVerifyTokenFile)),
 		StatusToken:  value(config.StatusTokenFile),
 		APIToken:     value(config.APITokenFile),
+
+		HelpdeskToken:  value(config.HelpdeskTokenFile),
+		HelpdeskSecret: value(config.HelpdeskSecretFile),
 	}
 	if ca := value(config.CAFile); len(ca) > 0 {
 		if s.RootCAs, err = x509.SystemCertPool(); err != nil {

@@ -28,9 +28,11 @@ func (o *Outbox) call(ctx context.Context, j job) error {
 		return o.Store.Update(ctx, func(tx *store.Tx) error { return o.done(tx, e, remoteID) })
 	}
 	verdict := caller.Judge(callErr)
-	if verdict.Means == Stop || verdict.Means == StopUntilChanged {
+	switch verdict.Means {
+	case Stop, StopUntilChanged:
 		o.stop(e.Kind.Destination(), verdict, j.configuration)
-	} else {
+	case NotYet:
+	default:
 		o.release(e.Kind.Destination())
 	}
 	return o.Store.Update(ctx, func(tx *store.Tx) error { return o.failed(tx, e, verdict) })
@@ -62,6 +64,8 @@ func (o *Outbox) failed(tx *store.Tx, e store.Effect, v Verdict) error {
 	switch v.Means {
 	case Stop, StopUntilChanged:
 		return tx.Postpone(e, now, v.Reason, false)
+	case NotYet:
+		return tx.Postpone(e, now.Add(v.After), v.Reason, false)
 	case Refused:
 		return finish(tx, e, store.EffectGivenUp, conversation.Refused, v.Reason, now)
 	case Dead:

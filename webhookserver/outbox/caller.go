@@ -35,6 +35,8 @@ type Meaning int
 const (
 	// TryAgain: the call was certainly not carried out, and may be later.
 	TryAgain Meaning = iota
+	// NotYet: no call was made, because something else has to be done first. This was no attempt.
+	NotYet
 	// InDoubt: the call may have been carried out.
 	InDoubt
 	// Refused: the call was not carried out and never will be. Whoever wrote the message is told.

@@ -128,14 +128,19 @@ func (m *MediaCaller) Judge(err error) Verdict {
 
 func result(sum string, size int64) string { return sum + "/" + strconv.FormatInt(size, 10) }
 
-// fetched says what the result of a fetch was.
-func fetched(e store.Effect, result string) conversation.Event {
+// keptFile is the file that a fetch with this result has kept.
+func keptFile(e store.Effect, result string) conversation.File {
 	f := e.FetchMedia.File
 	sum, size, _ := strings.Cut(result, "/")
 	f.SHA256 = sum
 	// A result that is not ours leaves the size unknown.
 	f.Size, _ = strconv.ParseInt(size, 10, 64)
-	return conversation.MediaFetched{Epoch: e.Epoch, ArticleID: e.FetchMedia.ArticleID, File: f}
+	return f
+}
+
+// fetched says what the result of a fetch was.
+func fetched(e store.Effect, result string) conversation.Event {
+	return conversation.MediaFetched{Epoch: e.Epoch, ArticleID: e.FetchMedia.ArticleID, File: keptFile(e, result)}
 }
 
 // notFetched says why a fetch was given up.

@@ -17,6 +17,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock/clocktest"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/engine"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/inbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/media"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
@@ -87,11 +88,15 @@ func (a *album) run() {
 	graph := &outbox.GraphCaller{Store: a.store, Files: a.files, Account: func() outbox.Account {
 		return outbox.Account{BaseURL: a.meta.URL, Version: "v25.0", AccessToken: cloudapi.Token(a.token), PhoneNumberID: a.number.ID}
 	}}
+	desk := &inbox.Inbox{Store: a.store, Clock: a.clock}
 	box := outbox.New(outbox.Options{
 		Store: a.store, Clock: a.clock, Log: slog.New(slog.DiscardHandler), Jitter: func() float64 { return 0 },
 		Callers: map[conversation.Destination]outbox.Caller{
 			conversation.Graph:    graph,
-			conversation.Helpdesk: &outbox.HelpdeskCaller{Helpdesk: &inbox.Inbox{Store: a.store, Clock: a.clock}, Store: a.store},
+			conversation.Helpdesk: &outbox.HelpdeskCaller{
+				Helpdesk: func() helpdesk.Helpdesk { return desk }, Store: a.store, Clock: a.clock,
+				Settings: func() conversation.Settings { return conversation.Settings{} },
+			},
 			conversation.Media:    &outbox.MediaCaller{Graph: graph, Files: a.files},
 		},
 	})

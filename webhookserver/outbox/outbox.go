@@ -106,6 +106,12 @@ func (o *Outbox) ConfigurationChanged() {
 	o.Wake()
 }
 
+// Release lets calls to a destination go that waited for it to be mended, because it is known to be.
+func (o *Outbox) Release(d conversation.Destination) {
+	o.release(d)
+	o.Wake()
+}
+
 // StoppedReason says why no call to a destination can succeed at present; empty if they can.
 func (o *Outbox) StoppedReason(d conversation.Destination) string {
 	o.mu.Lock()

@@ -89,6 +89,8 @@ func (tx *Tx) expireConversation(id string) (bool, error) {
 		`DELETE FROM article WHERE ticket IN (SELECT id FROM ticket WHERE conversation = ?)`,
 		`DELETE FROM ticket WHERE conversation = ?`,
 		`DELETE FROM identity WHERE conversation = ?`,
+		`DELETE FROM helpdesk_ticket WHERE conversation = ?`,
+		`DELETE FROM helpdesk_article WHERE conversation = ?`,
 		`DELETE FROM conversation WHERE id = ?`,
 	} {
 		if _, err := tx.exec(removal, id); err != nil {

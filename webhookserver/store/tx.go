@@ -82,6 +82,16 @@ func (tx *Tx) SetMeta(name, value string) error {
 	return err
 }
 
+// SwapMeta sets a value of the store itself if it is the one that is expected, empty for none, and reports whether it was.
+func (tx *Tx) SwapMeta(name, expected, value string) (bool, error) {
+	if expected == "" {
+		added, err := tx.exec(`INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE meta.value = ''`, name, value)
+		return added == 1, err
+	}
+	changed, err := tx.exec(`UPDATE meta SET value = ? WHERE name = ? AND value = ?`, value, name, expected)
+	return changed == 1, err
+}
+
 // Names of Meta.
 const (
 	metaBusinessAccount = "business-account-id"

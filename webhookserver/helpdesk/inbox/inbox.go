@@ -8,10 +8,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/engine"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk"
@@ -27,6 +30,28 @@ type Inbox struct {
 }
 
 var _ helpdesk.Helpdesk = (*Inbox)(nil)
+
+// Identity implements helpdesk.Helpdesk.
+func (i *Inbox) Identity() string { return (*config.Helpdesk)(nil).Identity() }
+
+// Check implements helpdesk.Helpdesk: what is in the receiver's own store is always there.
+func (i *Inbox) Check(context.Context) helpdesk.Health {
+	return helpdesk.Health{
+		Ready: true, Reason: helpdesk.ReasonReady, Message: "Tickets are kept in the receiver's own inbox.",
+	}
+}
+
+// WaitsForFiles implements helpdesk.Helpdesk.
+func (i *Inbox) WaitsForFiles() time.Duration { return 0 }
+
+// Doorbell implements helpdesk.Helpdesk: agents work through the private API.
+func (i *Inbox) Doorbell() http.Handler { return nil }
+
+// Run implements helpdesk.Helpdesk.
+func (i *Inbox) Run(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
+}
 
 // OpenTicket implements helpdesk.Helpdesk.
 func (i *Inbox) OpenTicket(ctx context.Context, t helpdesk.Ticket) (string, error) {
@@ -62,7 +87,7 @@ func title(c conversation.Customer) string {
 }
 
 // AddArticle implements helpdesk.Helpdesk.
-func (i *Inbox) AddArticle(ctx context.Context, ticketID string, a conversation.Article) error {
+func (i *Inbox) AddArticle(ctx context.Context, ticketID string, a helpdesk.Article) error {
 	id, err := parseID(ticketID)
 	if err != nil {
 		return err
@@ -71,7 +96,7 @@ func (i *Inbox) AddArticle(ctx context.Context, ticketID string, a conversation.
 	if a.Author == conversation.AuthorChannel {
 		delivery = conversation.Queued
 	}
-	return i.Store.Update(ctx, func(tx *store.Tx) error { return addArticle(tx, id, a, delivery, i.Clock) })
+	return i.Store.Update(ctx, func(tx *store.Tx) error { return addArticle(tx, id, a.Article, delivery, i.Clock) })
 }
 
 func addArticle(tx *store.Tx, ticket int64, a conversation.Article, delivery conversation.Delivery, c clock.Clock) error {
@@ -84,8 +109,8 @@ func addArticle(tx *store.Tx, ticket int64, a conversation.Article, delivery con
 }
 
 // SetDelivery implements helpdesk.Helpdesk.
-func (i *Inbox) SetDelivery(ctx context.Context, _ string, d conversation.SetDelivery) error {
-	return i.Store.Update(ctx, func(tx *store.Tx) error { return tx.SetDelivery(d) })
+func (i *Inbox) SetDelivery(ctx context.Context, _ string, d helpdesk.Delivery) error {
+	return i.Store.Update(ctx, func(tx *store.Tx) error { return tx.SetDelivery(d.SetDelivery) })
 }
 
 // SetAttachment implements helpdesk.Helpdesk.
@@ -132,7 +157,7 @@ func (i *Inbox) FindArticle(ctx context.Context, _, articleID string) (found boo
 func parseID(id string) (int64, error) {
 	n, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
-		return 0, helpdesk.ErrRefused
+		return 0, &helpdesk.Error{Means: helpdesk.Refused, Reason: helpdesk.ReasonRejected, Message: "The ticket's ID is not one of the inbox.", Err: err}
 	}
 	return n, nil
 }
@@ -169,8 +194,7 @@ func (i *Inbox) Reply(ctx context.Context, ticketID int64, key, text string, fil
 		if !found {
 			return ErrNoTicket
 		}
-		// The ID is part of effect keys, which are sent to WhatsApp: it has to be unique beyond this ticket.
-		id := ticket.Conversation + "/reply/" + fingerprint(requestKey)[:24]
+		id := engine.ReplyID(ticket.Conversation, requestKey)
 		noted, _, fresh, err := tx.RememberRequest(requestKey, same, id, now)
 		if err != nil {
 			return err
