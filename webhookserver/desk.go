@@ -3,14 +3,12 @@ package webhookserver
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"reflect"
 	"sync"
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
-	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/engine"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/mount"
 )
@@ -69,31 +67,10 @@ func (d *desk) configure() {
 	if d.current != nil && reflect.DeepEqual(d.of, wanted) {
 		return
 	}
-	d.current, d.of = d.make(snapshot), wanted
+	d.current, d.of = d.parts.inbox, wanted
 	select {
 	case d.changed <- struct{}{}:
 	default:
-	}
-}
-
-// make makes a helpdesk. Each kind has its line here.
-func (d *desk) make(snapshot *mount.Snapshot) helpdesk.Helpdesk {
-	switch declared := snapshot.Channel.Helpdesk; {
-	default:
-		_ = declared
-		return d.parts.inbox
-	}
-}
-
-// receiver is what a helpdesk outside may use.
-func (d *desk) receiver(identity string) helpdesk.Receiver {
-	s := d.server
-	return helpdesk.Receiver{
-		Agents: &engine.Agents{
-			Store: d.parts.store, Clock: s.clock, Helpdesk: identity, Settings: s.settings, Changed: d.parts.wake,
-		},
-		Notes: &engine.Notes{Store: d.parts.store, Helpdesk: identity},
-		Clock: s.clock, Log: s.log,
 	}
 }
 
@@ -109,16 +86,6 @@ func (d *desk) Status() *config.HelpdeskStatus {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.status
-}
-
-// ring hands a call of the helpdesk to it.
-func (d *desk) ring(w http.ResponseWriter, r *http.Request) {
-	bell := d.Helpdesk().Doorbell()
-	if bell == nil {
-		http.NotFound(w, r)
-		return
-	}
-	bell.ServeHTTP(w, r)
 }
 
 // Run lets the helpdesk of each configuration run until the next one.

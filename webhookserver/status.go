@@ -56,6 +56,7 @@ func (s *Server) status(ctx context.Context) (config.Status, error) {
 	status.Held = channel.Delivery == config.Held
 	if r := s.running.Load(); r != nil {
 		status.SendingError = r.outbox.StoppedReason(conversation.Graph)
+		status.Helpdesk = r.desk.Status()
 	}
 	if durability := s.durability.Load(); durability != nil {
 		status.Durable, status.DurableReason = &durability.Durable, durability.Reason

@@ -92,12 +92,12 @@ func (a *album) run() {
 	box := outbox.New(outbox.Options{
 		Store: a.store, Clock: a.clock, Log: slog.New(slog.DiscardHandler), Jitter: func() float64 { return 0 },
 		Callers: map[conversation.Destination]outbox.Caller{
-			conversation.Graph:    graph,
+			conversation.Graph: graph,
 			conversation.Helpdesk: &outbox.HelpdeskCaller{
 				Helpdesk: func() helpdesk.Helpdesk { return desk }, Store: a.store, Clock: a.clock,
 				Settings: func() conversation.Settings { return conversation.Settings{} },
 			},
-			conversation.Media:    &outbox.MediaCaller{Graph: graph, Files: a.files},
+			conversation.Media: &outbox.MediaCaller{Graph: graph, Files: a.files},
 		},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
