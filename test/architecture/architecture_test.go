@@ -46,6 +46,11 @@ var arrows = []arrow{
 		why:  "the simulator is Meta, which knows nothing of this project",
 	},
 	{
+		from: []string{"webhookserver/helpdesk/zammad/zammadtest"},
+		ours: []string{"webhookserver/clock"},
+		why:  "the simulator is Zammad, which knows nothing of this project",
+	},
+	{
 		from:  []string{"webhookserver/conversation"},
 		ours:  []string{"cloudapi/webhook"},
 		never: []string{"net/http/...", "database/sql/...", "log/slog", "math/rand", "math/rand/v2", "crypto/rand"},
@@ -116,8 +121,11 @@ func check(t *testing.T, p pkg, a arrow) {
 
 // Tests may import anything, except programs; what is not a test imports nothing that is made for tests.
 func TestNobodyImportsProgramsOrTests(t *testing.T) {
-	forTests := []string{module + "/test/...", module + "/cloudapi/cloudapitest/...", module + "/webhookserver/store/storetest/..."}
-	exempt := append(slices.Clone(forTests), module+"/cmd/cloudapi-simulator", module+"/hack/...")
+	forTests := []string{
+		module + "/test/...", module + "/cloudapi/cloudapitest/...", module + "/webhookserver/store/storetest/...",
+		module + "/webhookserver/helpdesk/zammad/zammadtest/...",
+	}
+	exempt := append(slices.Clone(forTests), module+"/cmd/cloudapi-simulator", module+"/cmd/zammad-simulator", module+"/hack/...")
 	programs := []string{module + "/cmd/..."}
 	for _, p := range list(t) {
 		for _, dep := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
