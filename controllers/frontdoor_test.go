@@ -12,7 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
+	"github.com/whatsapp-operator/whatsapp-operator/controllers"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers/manifests"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
@@ -126,12 +126,12 @@ type fakeReceivers struct {
 	asked  int
 }
 
-func (f *fakeReceivers) ReceiverStatus(_ context.Context, _, _ string, token cloudapi.Token) (config.Status, error) {
+func (f *fakeReceivers) ReceiverStatus(_ context.Context, _, _ string, access controllers.PrivateAPI) (config.Status, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked++
-	if token == "" {
-		panic("the receiver was asked without a token")
+	if access.Token == "" || len(access.CA) == 0 {
+		panic("the receiver was asked without a token, or without a certificate to trust it by")
 	}
 	return f.status, f.err
 }

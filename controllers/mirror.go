@@ -2,7 +2,10 @@ package controllers
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,7 +17,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
-	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers/manifests"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
@@ -33,12 +35,12 @@ const (
 
 // ReceiverStatusReader asks a receiver about itself.
 type ReceiverStatusReader interface {
-	ReceiverStatus(ctx context.Context, namespace, channel string, token cloudapi.Token) (config.Status, error)
+	ReceiverStatus(ctx context.Context, namespace, channel string, access PrivateAPI) (config.Status, error)
 }
 
 // mirrorReceiver copies what the receiver says of itself. Where it does not answer, what it said last stands.
 func (r *Reconciler) mirrorReceiver(ctx context.Context, s *scope) error {
-	if !s.available || s.statusToken == "" || s.receiverStatus == nil {
+	if !s.available || !s.private.known() || s.receiverStatus == nil {
 		return nil
 	}
 	interval := mirrorInterval
@@ -52,7 +54,7 @@ func (r *Reconciler) mirrorReceiver(ctx context.Context, s *scope) error {
 	}
 	last.at = s.now
 	s.wakeUpAt(last.at.Add(interval))
-	status, err := r.ReceiverStatus.ReceiverStatus(ctx, s.channel.Namespace, s.channel.Name, s.statusToken)
+	status, err := r.ReceiverStatus.ReceiverStatus(ctx, s.channel.Namespace, s.channel.Name, s.private)
 	if err != nil {
 		log.FromContext(ctx).V(1).Info("The receiver did not tell its status", "reason", err.Error())
 		return nil
@@ -96,27 +98,32 @@ func (s *scope) turned() bool {
 
 // HTTPReceiverStatus asks receivers through their Services.
 type HTTPReceiverStatus struct {
-	client *http.Client
+	// DialContext connects to the receivers; nil for the usual way.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// NewHTTPReceiverStatus returns a reader that goes straight to the Services, past any proxy.
-func NewHTTPReceiverStatus() *HTTPReceiverStatus {
-	return &HTTPReceiverStatus{client: &http.Client{
-		Timeout:       mirrorTimeout,
-		Transport:     &http.Transport{DisableKeepAlives: true, ResponseHeaderTimeout: mirrorTimeout},
+// ReceiverStatus implements ReceiverStatusReader. It goes straight to the Service, past any proxy, and sends the token to
+// no one but the receiver that the certificate is for. Errors hold neither the token nor anything of the answer.
+func (h *HTTPReceiverStatus) ReceiverStatus(ctx context.Context, namespace, channel string, access PrivateAPI) (config.Status, error) {
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(access.CA) {
+		return config.Status{}, errors.New("ask the receiver: there is no certificate to trust it by")
+	}
+	client := &http.Client{
+		Timeout: mirrorTimeout,
+		Transport: &http.Transport{
+			DialContext: h.DialContext, DisableKeepAlives: true, ResponseHeaderTimeout: mirrorTimeout,
+			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
-}
-
-// ReceiverStatus implements ReceiverStatusReader. Errors hold neither the token nor anything of the answer.
-func (h *HTTPReceiverStatus) ReceiverStatus(ctx context.Context, namespace, channel string, token cloudapi.Token) (config.Status, error) {
-	host := net.JoinHostPort(manifests.ReceiverName(channel)+"."+namespace+".svc", strconv.Itoa(config.PrivatePort))
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+config.StatusPath, http.NoBody)
+	}
+	host := net.JoinHostPort(manifests.ReceiverHost(namespace, channel), strconv.Itoa(config.PrivatePort))
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+host+config.StatusPath, http.NoBody)
 	if err != nil {
 		return config.Status{}, fmt.Errorf("ask the receiver: %w", err)
 	}
-	request.Header.Set("Authorization", "Bearer "+string(token))
-	response, err := h.client.Do(request)
+	request.Header.Set("Authorization", "Bearer "+string(access.Token))
+	response, err := client.Do(request)
 	if err != nil {
 		return config.Status{}, fmt.Errorf("ask the receiver: %w", err)
 	}

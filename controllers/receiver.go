@@ -71,7 +71,7 @@ func (r *Reconciler) identify(ctx context.Context, s *scope) error {
 func (r *Reconciler) deploy(ctx context.Context, s *scope) error {
 	deployment := &appsv1.Deployment{}
 	name := manifests.ReceiverName(s.channel.Name)
-	if s.blocker == nil && s.verifyTokenRef != nil && s.accessToken.known() {
+	if s.blocker == nil && s.verifyTokenRef != nil && s.accessToken.known() && s.private.known() {
 		declared := manifests.Deployment(s.channel, manifests.Pod{
 			Image:       r.Options.ReceiverImage,
 			VerifyToken: *s.verifyTokenRef,

@@ -41,8 +41,8 @@ type observed struct {
 	credentialsMissing *finding
 	// verifyTokenRef is where the verify token is, once there is one.
 	verifyTokenRef *v1alpha1.SecretKeyReference
-	// statusToken opens the receiver's status.
-	statusToken cloudapi.Token
+	// private opens the receiver's status. It is not known as long as its Secret is not complete.
+	private PrivateAPI
 
 	// callbackURL is empty while nobody said under which name Meta reaches the channel.
 	callbackURL string

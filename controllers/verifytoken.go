@@ -2,32 +2,15 @@ package controllers
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
-	"io"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
-	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers/manifests"
-	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
-
-// tokenBytes is the length of generated tokens: 256 bits.
-const tokenBytes = 32
-
-// newToken makes a token of 256 bits.
-func (r *Reconciler) newToken() (string, error) {
-	random := make([]byte, tokenBytes)
-	if _, err := io.ReadFull(r.Random, random); err != nil {
-		return "", fmt.Errorf("make a token: %w", err)
-	}
-	return hex.EncodeToString(random), nil
-}
 
 // verifyTokenSecret finds the verify token, or makes it once.
 func (r *Reconciler) verifyTokenSecret(ctx context.Context, s *scope) error {
@@ -81,38 +64,4 @@ func (r *Reconciler) generateVerifyToken(ctx context.Context, s *scope) (bool, e
 		return false, nil
 	}
 	return true, r.apply(ctx, s, manifests.VerifyTokenMetadata(s.channel, s.numberID(secret)), secret)
-}
-
-// apiTokens makes the two tokens of the receiver's private API, once.
-func (r *Reconciler) apiTokens(ctx context.Context, s *scope) error {
-	key := types.NamespacedName{Namespace: s.channel.Namespace, Name: manifests.APIName(s.channel.Name)}
-	secret, err := r.secrets.get(ctx, key)
-	if apierrors.IsNotFound(err) {
-		status, err := r.newToken()
-		if err != nil {
-			return err
-		}
-		api, err := r.newToken()
-		if err != nil {
-			return err
-		}
-		secret = manifests.NewAPITokens(s.channel, status, api)
-		if err := r.Live.Create(ctx, secret, client.FieldOwner(manifests.ManagedBy)); err != nil {
-			return fmt.Errorf("create Secret %s: %w", key.Name, err)
-		}
-		r.secrets.keep(key, secret)
-	} else if err != nil {
-		return err
-	}
-	if !metav1.IsControlledBy(secret, s.channel) {
-		s.blockReceiver(fails(v1alpha1.ReasonNameTaken, (&foreignError{kind: "Secret", name: key.Name}).Error()))
-		return nil
-	}
-	s.statusToken = cloudapi.Token(secret.Data[config.StatusTokenFile])
-	// This declaration never loses a field, so a Secret that has everything needs no write, not even after a restart.
-	declared := manifests.APITokensMetadata(s.channel)
-	if err := s.remember(declared); err != nil {
-		return err
-	}
-	return r.apply(ctx, s, declared, secret)
 }

@@ -93,7 +93,7 @@ func (r *Reconciler) localPhases() []phase {
 		{"credential Secrets", r.credentialSecrets},
 		{"callback URL", r.resolveCallbackURL},
 		{"verify token", r.verifyTokenSecret},
-		{"private API", r.apiTokens},
+		{"private API", r.privateAPI},
 		{"storage", r.storage},
 		{"configuration", r.configure},
 		{"identity", r.identify},

@@ -54,8 +54,9 @@ type receiver struct {
 	log       *lockedBuffer
 	leaks     *leaksink.Sink
 	// wrap, if set, stands between the server and its store.
-	wrap   func(store.Store) store.Store
-	tlsDir string
+	wrap       func(store.Store) store.Store
+	tlsDir     string
+	privateTLS bool
 
 	server *webhookserver.Server
 	end    context.CancelFunc
@@ -129,7 +130,7 @@ func (r *receiver) putChannel(change func(*config.Channel)) {
 func (r *receiver) begin() {
 	r.t.Helper()
 	server, err := webhookserver.New(webhookserver.Options{
-		ConfigDir: r.configDir, TLSDir: r.tlsDir, MediaDir: filepath.Join(r.dataDir, "media"),
+		ConfigDir: r.configDir, TLSDir: r.tlsDir, PrivateTLS: r.privateTLS, MediaDir: filepath.Join(r.dataDir, "media"),
 		PublicAddress: "127.0.0.1:0", PrivateAddress: "127.0.0.1:0", HealthAddress: "127.0.0.1:0",
 		Log: slog.New(r.leaks.Handler(slog.NewJSONHandler(r.log, nil))),
 		OpenStore: func(ctx context.Context) (store.Store, error) {

@@ -34,6 +34,8 @@ type Options struct {
 	ConfigDir string
 	// TLSDir is the mounted directory with tls.crt and tls.key; empty to listen without TLS.
 	TLSDir string
+	// PrivateTLS serves the private API over TLS, with the certificate in ConfigDir. Without it there is no encryption.
+	PrivateTLS bool
 	// PublicAddress, PrivateAddress and HealthAddress are where to listen, in the form of net.Listen.
 	PublicAddress, PrivateAddress, HealthAddress string
 	// MediaDir is the directory of the files of messages, on the volume. No other process may use it while the store is open.
@@ -56,7 +58,8 @@ type Server struct {
 	listeners listeners
 	metrics   *metrics
 	channel   *mount.Channel
-	tls       *mount.Certificate
+	// tls and privateTLS are the certificates of the public and of the private API; nil to listen without TLS.
+	tls, privateTLS *mount.Certificate
 
 	// running is set as soon as the store is open and the configuration is read.
 	running atomic.Pointer[running]
@@ -98,7 +101,11 @@ func New(o Options) (*Server, error) {
 	}
 	s.channel = mount.NewChannel(o.ConfigDir, o.Clock, o.Log, s.configurationChanged)
 	if o.TLSDir != "" {
-		s.tls = mount.NewCertificate(o.TLSDir, o.Clock, o.Log)
+		s.tls = mount.NewCertificate(o.TLSDir, mount.CertificateFiles{Certificate: "tls.crt", Key: "tls.key"}, o.Clock, o.Log)
+	}
+	if o.PrivateTLS {
+		s.privateTLS = mount.NewCertificate(o.ConfigDir,
+			mount.CertificateFiles{Certificate: config.PrivateCertificateFile, Key: config.PrivateKeyFile}, o.Clock, o.Log)
 	}
 	s.metrics = newMetrics(s.counts, s.durable)
 	var err error

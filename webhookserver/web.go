@@ -16,6 +16,7 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/edge"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/mount"
 )
 
 const (
@@ -81,9 +82,7 @@ func (s *Server) serve() *web {
 		ReadHeaderTimeout: edge.ReadHeaderTimeout, ReadTimeout: edge.ReadTimeout, WriteTimeout: edge.WriteTimeout,
 		IdleTimeout: edge.IdleTimeout, MaxHeaderBytes: edge.MaxHeaderBytes, ErrorLog: quiet,
 	}
-	if s.tls != nil {
-		w.public.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.tls.Get}
-	}
+	w.public.TLSConfig = serving(s.tls)
 	inner := func(handler http.Handler) *http.Server {
 		return &http.Server{
 			Handler: handler, ErrorLog: quiet, ReadHeaderTimeout: edge.ReadHeaderTimeout, ReadTimeout: privateTimeout,
@@ -91,11 +90,20 @@ func (s *Server) serve() *web {
 		}
 	}
 	w.private = inner(http.HandlerFunc(s.servePrivate))
+	w.private.TLSConfig = serving(s.privateTLS)
 	w.health = inner(s.healthRoutes())
 	w.run(w.public, s.listeners.public)
 	w.run(w.private, s.listeners.private)
 	w.run(w.health, s.listeners.health)
 	return w
+}
+
+// serving is how a certificate is served; nil without one.
+func serving(certificate *mount.Certificate) *tls.Config {
+	if certificate == nil {
+		return nil
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.Get}
 }
 
 func (w *web) run(server *http.Server, listener net.Listener) {
@@ -178,8 +186,10 @@ func (s *Server) healthRoutes() http.Handler {
 func (s *Server) watch(ctx context.Context) (wait func()) {
 	var watching sync.WaitGroup
 	watching.Go(func() { s.channel.Run(ctx) })
-	if s.tls != nil {
-		watching.Go(func() { s.tls.Run(ctx) })
+	for _, certificate := range []*mount.Certificate{s.tls, s.privateTLS} {
+		if certificate != nil {
+			watching.Go(func() { certificate.Run(ctx) })
+		}
 	}
 	return watching.Wait
 }

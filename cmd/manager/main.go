@@ -148,7 +148,7 @@ func addReconciler(ctx context.Context, mgr ctrl.Manager, o options) error {
 		Live:           live,
 		GraphAPI:       graph,
 		Prober:         probe.New(probe.Options{RootCAs: o.rootCAs}),
-		ReceiverStatus: controllers.NewHTTPReceiverStatus(),
+		ReceiverStatus: &controllers.HTTPReceiverStatus{},
 		Recorder:       mgr.GetEventRecorder(leaderElectionID),
 		Clock:          clock.RealClock{},
 		Random:         rand.Reader,

@@ -66,6 +66,7 @@ func parse(args []string, stderr io.Writer) (o webhookserver.Options, where stor
 	flags.StringVar(&o.PrivateAddress, "private-address", fmt.Sprintf(":%d", config.PrivatePort), "where to listen for the private API")
 	flags.StringVar(&o.HealthAddress, "health-address", fmt.Sprintf(":%d", config.HealthPort), "where to listen for health checks and metrics")
 	flags.StringVar(&o.TLSDir, "tls-dir", "", "directory with tls.crt and tls.key for the public address; plain HTTP if empty")
+	flags.BoolVar(&o.PrivateTLS, "private-tls", true, "serve the private API over TLS, with the certificate among the channel's files")
 	where.flags(flags, &o.ConfigDir)
 	flags.TextVar(&level, "log-level", slog.LevelInfo, "least level of log lines: DEBUG, INFO, WARN or ERROR")
 	if err := flags.Parse(args); err != nil {

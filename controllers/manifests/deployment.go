@@ -119,7 +119,10 @@ func volumes(channel *v1alpha1.WhatsAppChannel, pod Pod) []*corev1ac.VolumeApply
 		configuration.WithItems(item(config.CAFile, config.CAFile))
 	}
 	api := corev1ac.SecretProjection().WithName(APIName(channel.Name)).
-		WithItems(item(config.StatusTokenFile, config.StatusTokenFile), item(config.APITokenFile, config.APITokenFile))
+		WithItems(
+			item(config.StatusTokenFile, config.StatusTokenFile), item(config.APITokenFile, config.APITokenFile),
+			item(corev1.TLSCertKey, config.PrivateCertificateFile), item(corev1.TLSPrivateKeyKey, config.PrivateKeyFile),
+		)
 	files := corev1ac.ProjectedVolumeSource().
 		WithDefaultMode(mountMode).
 		WithSources(

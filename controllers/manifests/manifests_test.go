@@ -84,12 +84,12 @@ func TestManifests(t *testing.T) {
 	for name, built := range map[string][]any{
 		"plain": {
 			plainConfig, ServiceAccount(plain), PersistentVolumeClaim(plain, "", nil), Deployment(plain, pod), Service(plain),
-			VerifyTokenMetadata(plain, ""), APITokensMetadata(plain),
+			VerifyTokenMetadata(plain, ""), APIMetadata(plain),
 		},
 		"postgres": {Deployment(shared, pod), PodDisruptionBudget(shared)},
 		"everything": {
 			richConfig, ServiceAccount(rich), PersistentVolumeClaim(rich, number.ID, nil), Deployment(rich, richPod), Service(rich),
-			CallbackService(rich), VerifyTokenMetadata(rich, number.ID), APITokensMetadata(rich),
+			CallbackService(rich), VerifyTokenMetadata(rich, number.ID), APIMetadata(rich),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

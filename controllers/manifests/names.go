@@ -41,13 +41,18 @@ func ReceiverName(channel string) string { return channel + "-receiver" }
 // CallbackName is the name of the Service that exposes a channel.
 func CallbackName(channel string) string { return channel + "-callback" }
 
+// ReceiverHost is the name under which a channel's receiver is reached inside the cluster.
+func ReceiverHost(namespace, channel string) string {
+	return ReceiverName(channel) + "." + namespace + ".svc"
+}
+
 // DataName is the name of a channel's PersistentVolumeClaim.
 func DataName(channel string) string { return channel + "-data" }
 
 // VerifyTokenName is the name of the Secret with a generated verify token.
 func VerifyTokenName(channel string) string { return channel + "-verify-token" }
 
-// APIName is the name of the Secret with the two tokens of a receiver's private API.
+// APIName is the name of the Secret with the two tokens and the certificate of a receiver's private API.
 func APIName(channel string) string { return channel + "-api" }
 
 // Labels are the labels of every object of a channel.

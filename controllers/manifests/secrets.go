@@ -6,7 +6,6 @@ import (
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
-	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
 
 // NewVerifyToken is the Secret with a generated verify token as it is created. It is created and not applied, so that
@@ -35,8 +34,16 @@ func VerifyTokenMetadata(channel *v1alpha1.WhatsAppChannel, phoneNumberID string
 	return secret
 }
 
-// NewAPITokens is the Secret with the tokens of the receiver's private API as it is created.
-func NewAPITokens(channel *v1alpha1.WhatsAppChannel, statusToken, apiToken string) *corev1.Secret {
+// Keys of the Secret of a receiver's private API besides those of its two tokens and of its certificate.
+const (
+	// CAKey holds the authorities that clients of the private API trust.
+	CAKey = "ca.crt"
+	// CAPrivateKeyKey holds the key of the authority that issues. It is not mounted into the receiver.
+	CAPrivateKeyKey = "ca.key"
+)
+
+// NewAPI is the Secret of the receiver's private API as it is created.
+func NewAPI(channel *v1alpha1.WhatsAppChannel, data map[string][]byte) *corev1.Secret {
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:      APIName(channel.Name),
@@ -51,15 +58,12 @@ func NewAPITokens(channel *v1alpha1.WhatsAppChannel, statusToken, apiToken strin
 				BlockOwnerDeletion: new(true),
 			}},
 		},
-		Data: map[string][]byte{
-			config.StatusTokenFile: []byte(statusToken),
-			config.APITokenFile:    []byte(apiToken),
-		},
+		Data: data,
 	}
 }
 
-// APITokensMetadata is what of the Secret with the private API's tokens is kept up to date.
-func APITokensMetadata(channel *v1alpha1.WhatsAppChannel) *corev1ac.SecretApplyConfiguration {
+// APIMetadata is what of the Secret of the private API is kept up to date besides its data.
+func APIMetadata(channel *v1alpha1.WhatsAppChannel) *corev1ac.SecretApplyConfiguration {
 	return corev1ac.Secret(APIName(channel.Name), channel.Namespace).
 		WithLabels(SecretLabels(channel.Name)).
 		WithOwnerReferences(owner(channel))

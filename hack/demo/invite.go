@@ -25,7 +25,9 @@ func (s *story) invite() {
 		"# Be the agent: read the tickets.\n" +
 			"kubectl port-forward --namespace helpdesk service/support-receiver 8082:8081 >/dev/null &\n" +
 			"token=$(kubectl get secret support-api --namespace helpdesk -o jsonpath='{.data.api-token}' | base64 -d)\n" +
-			`curl --retry 9 --retry-connrefused --silent -H "Authorization: Bearer $token" localhost:8082/v1/tickets/1`,
+			`kubectl get secret support-api --namespace helpdesk -o jsonpath='{.data.ca\.crt}' | base64 -d > /tmp/support-ca.crt` + "\n" +
+			`curl --retry 9 --retry-connrefused --silent --cacert /tmp/support-ca.crt --connect-to ::localhost:8082 ` +
+			`-H "Authorization: Bearer $token" https://support-receiver.helpdesk.svc:8081/v1/tickets/1`,
 		"# Remove everything.\n" +
 			"make -C {repository} demo-down",
 	} {

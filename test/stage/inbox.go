@@ -3,6 +3,7 @@ package stage
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -110,7 +111,15 @@ func (i *Inbox) call(ctx context.Context, method, path, key string, request, ans
 		}
 		body = bytes.NewReader(text)
 	}
-	url := fmt.Sprintf("http://%s-receiver.%s.svc:%d%s", i.channel, i.namespace, config.PrivatePort, path)
+	authority, err := i.cluster.SecretValue(ctx, i.namespace, i.channel+"-api", "ca.crt")
+	if err != nil {
+		return err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM([]byte(authority)) {
+		return fmt.Errorf("the Secret %s-api holds no certificate to trust the receiver by", i.channel)
+	}
+	url := fmt.Sprintf("https://%s-receiver.%s.svc:%d%s", i.channel, i.namespace, config.PrivatePort, path)
 	r, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
 		return err
@@ -119,7 +128,7 @@ func (i *Inbox) call(ctx context.Context, method, path, key string, request, ans
 	if key != "" {
 		r.Header.Set("Idempotency-Key", key)
 	}
-	return do(i.cluster.HTTPClient(nil), r, answer)
+	return do(i.cluster.HTTPClient(roots), r, answer)
 }
 
 // do makes a request and reads its JSON answer, if it has one. Any status but 2xx is an error that holds the answer.

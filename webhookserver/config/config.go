@@ -47,13 +47,16 @@ const (
 	HelpdeskTokenFile = "helpdesk-token"
 	// HelpdeskSecretFile, optional, holds the secret that an external helpdesk signs its own calls with.
 	HelpdeskSecretFile = "helpdesk-webhook-secret"
+	// PrivateCertificateFile and PrivateKeyFile hold, as PEM, the certificate that the private API is served with.
+	PrivateCertificateFile = "private-tls.crt"
+	PrivateKeyFile         = "private-tls.key"
 )
 
 // Ports of a receiver's container. The public port is the only one that Meta reaches.
 const (
 	// PublicPort takes Meta's webhooks, over TLS where a certificate is mounted.
 	PublicPort = 8443
-	// PrivatePort serves the private API below /v1/.
+	// PrivatePort serves the private API below /v1/, over TLS.
 	PrivatePort = 8081
 	// HealthPort serves /healthz, /readyz and /metrics, without data.
 	HealthPort = 8082

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -13,9 +14,10 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
 )
 
-// Certificate is a mounted directory with tls.crt and tls.key.
+// Certificate is a certificate and its key in a mounted directory.
 type Certificate struct {
 	dir   string
+	files CertificateFiles
 	clock clock.Clock
 	log   *slog.Logger
 
@@ -24,9 +26,12 @@ type Certificate struct {
 	lastErr string
 }
 
+// CertificateFiles are the names of a certificate's files in PEM.
+type CertificateFiles struct{ Certificate, Key string }
+
 // NewCertificate returns the certificate of a directory.
-func NewCertificate(dir string, c clock.Clock, log *slog.Logger) *Certificate {
-	return &Certificate{dir: dir, clock: c, log: log}
+func NewCertificate(dir string, files CertificateFiles, c clock.Clock, log *slog.Logger) *Certificate {
+	return &Certificate{dir: dir, files: files, clock: c, log: log.With("certificate", files.Certificate)}
 }
 
 // Run keeps the certificate current until the context ends.
@@ -49,8 +54,8 @@ func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 func (c *Certificate) Loaded() bool { return c.current.Load() != nil }
 
 func (c *Certificate) reload() {
-	crt, crtErr := os.ReadFile(filepath.Join(c.dir, "tls.crt"))
-	key, keyErr := os.ReadFile(filepath.Join(c.dir, "tls.key"))
+	crt, crtErr := os.ReadFile(filepath.Join(c.dir, c.files.Certificate))
+	key, keyErr := os.ReadFile(filepath.Join(c.dir, c.files.Key))
 	both := append(append(bytes.Clone(crt), 0), key...)
 	if crtErr == nil && keyErr == nil && bytes.Equal(both, c.read) {
 		return
@@ -58,10 +63,10 @@ func (c *Certificate) reload() {
 	pair, err := tls.X509KeyPair(crt, key)
 	switch {
 	case crtErr != nil || keyErr != nil:
-		err = errors.New("tls.crt or tls.key cannot be read")
+		err = fmt.Errorf("%s or %s cannot be read", c.files.Certificate, c.files.Key)
 	case err != nil:
 		// The cause may quote what is in the files.
-		err = errors.New("tls.crt and tls.key are no valid pair")
+		err = fmt.Errorf("%s and %s are no valid pair", c.files.Certificate, c.files.Key)
 	}
 	if err != nil {
 		if err.Error() != c.lastErr {
