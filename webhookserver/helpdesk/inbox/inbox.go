@@ -3,7 +3,6 @@
 package inbox
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -60,7 +59,7 @@ func (i *Inbox) OpenTicket(ctx context.Context, t helpdesk.Ticket) (string, erro
 	err := i.Store.Update(ctx, func(tx *store.Tx) (err error) {
 		id, err = tx.AddTicket(store.Ticket{
 			Marker: t.Marker, Conversation: t.Conversation, Epoch: t.Epoch, Group: t.Group,
-			Title: title(t.Customer), Customer: t.Customer, State: store.TicketOpen, CreatedAt: now,
+			Title: helpdesk.Title(t.Customer), Customer: t.Customer, State: store.TicketOpen, CreatedAt: now,
 		})
 		if err != nil {
 			return err
@@ -68,22 +67,6 @@ func (i *Inbox) OpenTicket(ctx context.Context, t helpdesk.Ticket) (string, erro
 		return addArticle(tx, id, t.Article, "", i.Clock)
 	})
 	return strconv.FormatInt(id, 10), err
-}
-
-// title names a ticket by its customer.
-func title(c conversation.Customer) string {
-	var number string
-	if c.Phone != "" {
-		number = "+" + c.Phone
-	} else if c.Username != "" {
-		number = "@" + c.Username
-	}
-	switch {
-	case c.Name != "" && number != "":
-		return c.Name + " (" + number + ") via WhatsApp"
-	default:
-		return cmp.Or(c.Name, number, "A customer") + " via WhatsApp"
-	}
 }
 
 // AddArticle implements helpdesk.Helpdesk.

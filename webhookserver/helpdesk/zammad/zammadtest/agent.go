@@ -58,10 +58,12 @@ func (s *Server) SetGroups(id int, groups ...int) {
 
 // Customer is a customer as [Server.AddCustomer] adds and [Server.Customers] lists them.
 type Customer struct {
-	ID                  int
-	Login               string
-	Firstname, Lastname string
-	Mobile, Phone       string
+	ID        int    `json:"id"`
+	Login     string `json:"login"`
+	Firstname string `json:"firstname"`
+	Lastname  string `json:"lastname"`
+	Mobile    string `json:"mobile"`
+	Phone     string `json:"phone"`
 }
 
 // AddCustomer adds a customer and returns the user's ID.
@@ -200,14 +202,14 @@ func (a Agent) Writes(ticketID int, n Note) int {
 	return added.ID
 }
 
-// Sets brings a ticket into a state by its name. A pending one ends in a day.
-func (a Agent) Sets(ticketID int, state string) {
+// Sets brings a ticket into a state by its name, and reports whether there are both. A pending one ends in a day.
+func (a Agent) Sets(ticketID int, state string) bool {
 	s := a.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.ticket(ticketID)
-	if t == nil {
-		return
+	if t == nil || indexOf(stateNames, state) == 0 {
+		return false
 	}
 	changed := t.clone()
 	changed.StateID, changed.PendingTime = indexOf(stateNames, state), nil
@@ -216,6 +218,7 @@ func (a Agent) Sets(ticketID int, state string) {
 		changed.PendingTime = &until
 	}
 	s.apply(t, changed, nil, a.id)
+	return true
 }
 
 // Closes closes a ticket.

@@ -104,7 +104,8 @@ func (s *Server) perform(tr *trigger, t *ticket, a *article) {
 	if a != nil {
 		articleID = a.ID
 	}
-	s.running.Go(func() { s.deliver(d, s.webhooks[i], t.ID, articleID) })
+	w, ticketID := s.webhooks[i], t.ID
+	s.running.Go(func() { s.deliver(d, w, ticketID, articleID) })
 }
 
 // begin and end count what is under way; s.mu is held.

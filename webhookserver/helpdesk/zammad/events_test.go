@@ -1,0 +1,252 @@
+package zammad_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/zammad"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/zammad/zammadtest"
+)
+
+// live is a world with everything set up and at work, and a ticket.
+func live(t *testing.T) (*world, string) {
+	t.Helper()
+	w := newWorld(t)
+	if health := w.desk.Check(t.Context()); !health.Ready {
+		t.Fatalf("not ready: %+v", health)
+	}
+	w.run()
+	return w, w.open()
+}
+
+func TestRepliesComeBackInOrderAndOnce(t *testing.T) {
+	w, id := live(t)
+	agent := w.Agent(w.agent)
+	agent.Replies(number(id), "One")
+	agent.Writes(number(id), zammadtest.Note{Body: "<p><b>Two</b> &amp; more</p>"})
+	agent.Writes(number(id), zammadtest.Note{Body: "Three", Plain: true, Type: "web"})
+	w.await("reply on "+id+": One", "reply on "+id+": *Two* & more", "reply on "+id+": Three")
+	agent.Closes(number(id))
+	w.await("reply on "+id+": One", "reply on "+id+": *Two* & more", "reply on "+id+": Three", id+" is closed")
+}
+
+func TestWhatIsNoReply(t *testing.T) {
+	w, id := live(t)
+	agent := w.Agent(w.agent)
+	agent.Notes(number(id), "Internal")
+	agent.Writes(number(id), zammadtest.Note{Body: "An email", Plain: true, Type: "email"})
+	agent.Writes(number(id), zammadtest.Note{Body: "We talked", Plain: true, Type: "phone"})
+	must(t, w.add(id, message("wamid.2", "More")))
+	for _, author := range []conversation.Author{conversation.AuthorChannel, conversation.AuthorNote, conversation.AuthorAgent} {
+		must(t, w.add(id, conversation.Article{ID: string(author), Author: author, Text: "Ours"}))
+	}
+	agent.Replies(number(id), "A reply")
+	w.await("reply on " + id + ": A reply")
+}
+
+// The webhook about our own article comes before the answer to the call that wrote it, and the token's user is an agent.
+func TestNothingOfOursEverComesBack(t *testing.T) {
+	w, id := live(t)
+	w.Fail(zammadtest.Failure{Endpoint: zammadtest.PutTicket, Times: 1, CloseConnection: true, AfterEffect: true, Then: func() {
+		must(t, w.Settle(t.Context()))
+		w.Agent(w.agent).Replies(number(id), "A reply")
+		w.await("reply on " + id + ": A reply")
+	}})
+	err := w.add(id, conversation.Article{ID: "c1/reply/1", Author: conversation.AuthorAgent, Text: "Ours"})
+	means(t, "a lost answer", err, helpdesk.InDoubt, helpdesk.ReasonUnreachable)
+	w.Agent(w.agent).Closes(number(id))
+	w.await("reply on "+id+": A reply", id+" is closed")
+}
+
+func TestAReplyIsTakenBeforeTheAnswerThatNamesItsTicket(t *testing.T) {
+	w := newWorld(t)
+	w.desk.Check(t.Context())
+	w.run()
+	w.Fail(zammadtest.Failure{Endpoint: zammadtest.PostTickets, Times: 1, CloseConnection: true, AfterEffect: true, Then: func() {
+		w.Agent(w.agent).Replies(1, "Quick")
+		w.await("reply on 1: Quick")
+	}})
+	if _, err := w.desk.OpenTicket(t.Context(), ticketOf(nicole, 1, message("wamid.1", "Hello"))); err == nil {
+		t.Error("the answer was not lost")
+	}
+}
+
+func TestFilesOfRepliesComeFromTheConfiguredZammadAlone(t *testing.T) {
+	w, id := live(t)
+	w.receiver.refuses = "application/x-msdownload"
+	w.Agent(w.agent).Writes(number(id), zammadtest.Note{
+		Body: `See <img src="https://evil.example/api/v1/ticket_attachment/1/2/1?view=inline">`,
+		Files: []zammadtest.File{
+			{Name: "a.png", MIMEType: "image/png", Content: []byte("picture")},
+			{Name: "b.exe", MIMEType: "application/x-msdownload", Content: []byte("program")},
+		},
+	})
+	w.await("reply on " + id + ": See +a.png(picture) -b.exe")
+}
+
+func TestStatesComeBack(t *testing.T) {
+	w, id := live(t)
+	agent := w.Agent(w.agent)
+	agent.SetsPending(number(id))
+	w.await(id + " is pending")
+	agent.Closes(number(id))
+	w.await(id+" is pending", id+" is closed")
+	agent.Reopens(number(id))
+	w.await(id+" is pending", id+" is closed", id+" is open")
+}
+
+func TestADeletedTicketIsToldByTheNextSweep(t *testing.T) {
+	w, id := live(t)
+	w.Agent(w.agent).Deletes(number(id))
+	for range 6 {
+		w.clock.AwaitTimers(1)
+		w.clock.Advance(2 * time.Minute)
+	}
+	w.await(id + " is gone")
+}
+
+// call calls the doorbell and returns the status.
+func (w *world) ring(body, signature, delivery string) int {
+	request := httptest.NewRequestWithContext(w.t.Context(), http.MethodPost, "/", strings.NewReader(body))
+	request.Header.Set("X-Hub-Signature", signature)
+	request.Header.Set("X-Zammad-Delivery", delivery)
+	recorder := httptest.NewRecorder()
+	w.desk.Doorbell().ServeHTTP(recorder, request)
+	return recorder.Code
+}
+
+func TestADoorbellIsNoMoreThanThat(t *testing.T) {
+	w, id := live(t)
+	forged := `{"ticket":{"id":` + id + `,"state":"closed"},"article":{"id":99,"sender":"Agent","internal":false,"body":"Forged"}}`
+	for name, signature := range map[string]string{
+		"none": "", "wrong": zammadtest.Sign([]byte(forged), "wrong"), "of another body": zammadtest.Sign([]byte("{}"), hookSecret),
+		"not hexadecimal": "sha1=xyz", "of another kind": strings.Replace(zammadtest.Sign([]byte(forged), hookSecret), "sha1", "sha256", 1),
+	} {
+		if status := w.ring(forged, signature, "d"); status != http.StatusUnauthorized {
+			t.Errorf("signature %s: status %d", name, status)
+		}
+	}
+	reads := func() int { return w.Count(zammadtest.GetArticlesOf) }
+	w.clock.AwaitTimers(1)
+	before := reads()
+	sign := func(body string) string { return zammadtest.Sign([]byte(body), hookSecret) }
+	if status := w.ring(forged, sign(forged), "d1"); status != http.StatusOK {
+		t.Errorf("status %d", status)
+	}
+	for reads() == before {
+		w.Settle(t.Context())
+	}
+	foreign := w.Agent(w.agent).Opens(w.group, w.AddCustomer(zammadtest.Customer{Login: "x"}), "Foreign")
+	w.Agent(w.agent).Replies(foreign, "Not for WhatsApp")
+	elsewhere := `{"ticket":{"id":2}}`
+	if status := w.ring(elsewhere, sign(elsewhere), "d2"); status != http.StatusOK {
+		t.Errorf("a foreign ticket: status %d", status)
+	}
+	for _, body := range []string{"", "[]", `{"ticket":{"id":"x"}}`} {
+		if status := w.ring(body, sign(body), "d3"); status != http.StatusOK {
+			t.Errorf("%q: status %d", body, status)
+		}
+	}
+	after := reads()
+	if status := w.ring(forged, sign(forged), "d1"); status != http.StatusOK {
+		t.Errorf("a repeated delivery: status %d", status)
+	}
+	w.Agent(w.agent).Replies(number(id), "Real")
+	w.await("reply on " + id + ": Real")
+	if got := reads() - after; got != 1 {
+		t.Errorf("the repeated delivery and the real one made %d readings", got)
+	}
+}
+
+func TestASignedCallProvesThatSomebodySetItUp(t *testing.T) {
+	w := newWorld(t)
+	w.connect(func(o *zammad.Options) { o.Token = w.IssueToken(w.bot, "ticket.agent") })
+	if health := w.desk.Check(t.Context()); health.Reason != helpdesk.ReasonEventsNotSetUp {
+		t.Fatalf("found %+v", health)
+	}
+	w.ring("{}", zammadtest.Sign([]byte("{}"), hookSecret), "d")
+	if health := w.desk.Check(t.Context()); !health.Ready {
+		t.Errorf("found %+v", health)
+	}
+}
+
+func TestMerges(t *testing.T) {
+	t.Run("into a ticket of somebody else, whose articles are not sent", func(t *testing.T) {
+		w, id := live(t)
+		agent := w.Agent(w.agent)
+		other := agent.Opens(w.group, w.AddCustomer(zammadtest.Customer{Login: "x"}), "Foreign")
+		agent.Replies(other, "Not for this customer")
+		w.clock.Advance(time.Second)
+		agent.Merges(number(id), other)
+		w.await(id + " was merged into 2")
+		w.clock.Advance(time.Second)
+		agent.Replies(other, "For this customer")
+		w.sweepNow()
+		w.await(id+" was merged into 2", "reply on 2: For this customer")
+	})
+	t.Run("of a ticket of somebody else into ours", func(t *testing.T) {
+		w, id := live(t)
+		agent := w.Agent(w.agent)
+		other := agent.Opens(w.group, w.AddCustomer(zammadtest.Customer{Login: "x"}), "Foreign")
+		agent.Replies(other, "Not for this customer")
+		agent.Merges(other, number(id))
+		agent.Replies(number(id), "For this customer")
+		w.await("reply on " + id + ": For this customer")
+	})
+	t.Run("right after a reply that nobody read", func(t *testing.T) {
+		w := newWorld(t)
+		id := w.open()
+		agent := w.Agent(w.agent)
+		other := agent.Opens(w.group, w.AddCustomer(zammadtest.Customer{Login: "x"}), "Foreign")
+		agent.Replies(number(id), "Just before")
+		agent.Merges(number(id), other)
+		w.run()
+		w.await(id+" was merged into 2", "reply on "+id+": Just before")
+	})
+}
+
+// sweepNow lets the time of the next sweeps come.
+func (w *world) sweepNow() {
+	for range 6 {
+		w.clock.AwaitTimers(1)
+		w.clock.Advance(2 * time.Minute)
+	}
+}
+
+func TestTheSweepFindsWhatNoDoorbellTold(t *testing.T) {
+	for name, change := range map[string]func(*zammad.Options){
+		"when Zammad gave up":  nil,
+		"when it calls nobody": func(o *zammad.Options) { o.EventsURL = "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.connect(change)
+			w.run()
+			id := w.open()
+			w.Agent(w.agent).Replies(number(id), "One")
+			w.Agent(w.agent).Replies(number(id), "Two")
+			w.sweepNow()
+			w.await("reply on "+id+": One", "reply on "+id+": Two")
+		})
+	}
+}
+
+func TestTheSweepGoesOnAfterHoursWithoutZammad(t *testing.T) {
+	w := newWorld(t)
+	id := w.open()
+	w.Agent(w.agent).Replies(number(id), "One")
+	w.GoDown()
+	w.run()
+	for range 30 {
+		w.clock.AwaitTimers(1)
+		w.clock.Advance(10 * time.Minute)
+	}
+	w.Heal()
+	w.sweepNow()
+	w.await("reply on " + id + ": One")
+}

@@ -1,0 +1,4 @@
+package zammad
+
+// SplitName is splitName, for tests.
+var SplitName = splitName
