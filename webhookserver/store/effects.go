@@ -134,33 +134,32 @@ func (tx *Tx) DueEffects(now time.Time, limit int, destinations ...conversation.
 	if len(destinations) == 0 {
 		return nil, nil
 	}
-	where, args := unfinished(destinations)
-	return rows(tx, scanEffect, `SELECT `+effectColumns+` FROM effect WHERE `+where+` AND state <> 2 AND next_at <= ? ORDER BY next_at, id LIMIT ?`,
-		append(args, millis(now), limit)...)
+	args := make([]any, 0, len(destinations)+2)
+	for _, d := range destinations {
+		args = append(args, string(d))
+	}
+	return rows(tx, scanEffect, `SELECT `+effectColumns+` FROM effect WHERE `+unfinished+` AND destination IN (?`+strings.Repeat(", ?", len(destinations)-1)+`)
+		AND state <> 2 AND next_at <= ? ORDER BY next_at, id LIMIT ?`, append(args, millis(now), limit)...)
 }
 
 // NextDue returns when the next effect of the destinations becomes due, or loses the process that makes its call; zero
 // if none will.
-func (tx *Tx) NextDue(destinations ...conversation.Destination) (time.Time, error) {
-	if len(destinations) == 0 {
-		return time.Time{}, nil
+func (tx *Tx) NextDue(destinations ...conversation.Destination) (next time.Time, err error) {
+	for _, d := range destinations {
+		// One at a time, each is the first entry of an index.
+		var at *int64
+		if _, err := tx.row(`SELECT min(next_at) FROM effect WHERE `+unfinished+` AND destination = ?`, []any{string(d)}, &at); err != nil {
+			return time.Time{}, err
+		}
+		if at != nil && (next.IsZero() || *at < next.UnixMilli()) {
+			next = time.UnixMilli(*at).UTC()
+		}
 	}
-	where, args := unfinished(destinations)
-	var at *int64
-	if _, err := tx.row(`SELECT min(next_at) FROM effect WHERE `+where, args, &at); err != nil || at == nil {
-		return time.Time{}, err
-	}
-	return time.UnixMilli(*at).UTC(), nil
+	return next, nil
 }
 
-// unfinished is the condition of what is not finished and not blocked. The set of states is written as the index has it.
-func unfinished(destinations []conversation.Destination) (string, []any) {
-	args := make([]any, len(destinations))
-	for i, d := range destinations {
-		args[i] = string(d)
-	}
-	return `state IN (1, 2, 3) AND destination IN (?` + strings.Repeat(", ?", len(args)-1) + `)`, args
-}
+// unfinished is the condition of what is not finished and not blocked, written as the index has it.
+const unfinished = `state IN (1, 2, 3)`
 
 // BeginCall claims an effect for a call and returns it as claimed. If the process dies before it notes the call's end,
 // the effect is found in flight when the lease has ended, and known to be in doubt.
@@ -251,7 +250,7 @@ func (tx *Tx) promote(conversationID string, destination conversation.Destinatio
 // wait after the call, which gives a status the time to come.
 func (tx *Tx) DoubtInFlight(now time.Time, wait time.Duration) (int64, error) {
 	return tx.exec(`UPDATE effect SET state = 3, claim = claim + 1, error = 'interrupted',
-		next_at = CASE WHEN destination = 'graph' THEN called_at + ? ELSE ? END WHERE state IN (1, 2, 3) AND state = 2 AND next_at <= ?`,
+		next_at = CASE WHEN destination = 'graph' THEN called_at + ? ELSE ? END WHERE state = 2 AND next_at <= ?`,
 		wait.Milliseconds(), millis(now), millis(now))
 }
 
