@@ -13,9 +13,9 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
-// batch bounds how many webhooks are processed in one transaction: enough to share its cost, few enough not to keep
-// the webhooks waiting that have to be acknowledged meanwhile.
-const batch = 100
+// batch bounds how many webhooks are processed in one transaction: enough to share its cost. Where others wait to be
+// acknowledged meanwhile, the transaction ends sooner.
+const batch = 200
 
 // Processor takes stored webhooks in order and lets their messages and statuses happen.
 type Processor struct {
@@ -120,8 +120,21 @@ func (p *Processor) Process(ctx context.Context) (more bool, err error) {
 	for i, row := range inbox {
 		list[i] = parse(row)
 	}
+	for len(list) > 0 && err == nil {
+		list, err = p.takeSome(ctx, list, channel)
+		p.Processed()
+	}
+	return len(inbox) == batch, err
+}
+
+// takeSome processes webhooks in one transaction, for as long as that may last, and returns those that are left.
+func (p *Processor) takeSome(ctx context.Context, list []parsed, channel config.Channel) (left []parsed, err error) {
 	err = p.Store.Update(ctx, func(tx *store.Tx) error {
-		for _, row := range list {
+		for i, row := range list {
+			if i > 0 && tx.Overdue() {
+				left = list[i:]
+				return nil
+			}
 			if err := p.take(tx, row, channel); err != nil {
 				return err
 			}
@@ -129,10 +142,9 @@ func (p *Processor) Process(ctx context.Context) (more bool, err error) {
 		return nil
 	})
 	if err != nil && p.blames(ctx, err) {
-		err = p.oneByOne(ctx, list, channel)
+		return nil, p.oneByOne(ctx, list, channel)
 	}
-	p.Processed()
-	return len(inbox) == batch, err
+	return left, err
 }
 
 // oneByOne takes the webhooks of a batch that failed each on its own, so that one that cannot be processed costs no

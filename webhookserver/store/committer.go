@@ -90,6 +90,9 @@ func (c *committer) run() {
 	}
 }
 
+// waiting tells whether writes wait for a worker.
+func (c *committer) waiting() bool { return len(c.requests) > 0 }
+
 // close commits what was handed over, and reports whether it was the first to close.
 func (c *committer) close() bool {
 	c.mu.Lock()

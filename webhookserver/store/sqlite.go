@@ -70,14 +70,14 @@ func OpenSQLite(ctx context.Context, o SQLiteOptions) (*SQLite, error) {
 		return nil, err
 	}
 	s := &SQLite{lock: lock, failed: make(chan struct{})}
-	if err := s.open(ctx, filepath.Join(o.Dir, sqliteFile)); err != nil {
+	if err := s.open(ctx, filepath.Join(o.Dir, sqliteFile), o.Clock); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store: %w", err), s.release())
 	}
 	s.committer = newCommitter(1, s.commit)
 	return s, nil
 }
 
-func (s *SQLite) open(ctx context.Context, name string) error {
+func (s *SQLite) open(ctx context.Context, name string, c clock.Clock) error {
 	// SQLite would create the file readable for others.
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -99,7 +99,7 @@ func (s *SQLite) open(ctx context.Context, name string) error {
 	if err := s.migrate(ctx); err != nil {
 		return err
 	}
-	s.writer = &sqliteWriter{conn: s.conn, statements: map[string]*sql.Stmt{}}
+	s.writer = &sqliteWriter{conn: s.conn, statements: map[string]*sql.Stmt{}, clock: c}
 	if s.readers, err = sql.Open("sqlite", location+"?_pragma=query_only(1)&_pragma=busy_timeout(5000)&_pragma=cache_size(-1024)&_pragma=temp_store(memory)"); err != nil {
 		return err
 	}

@@ -5,13 +5,19 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
 )
+
+// maxWait is how long a group may keep webhooks waiting with what could be done later.
+const maxWait = 5 * time.Millisecond
 
 func (s *SQLite) commit(group []*write) error {
 	if err := s.Err(); err != nil {
 		return err
 	}
-	if err := s.writer.commit(group); err != nil {
+	if err := s.writer.commit(group, s.committer.waiting); err != nil {
 		s.fail(err)
 		return s.Err()
 	}
@@ -22,10 +28,14 @@ func (s *SQLite) commit(group []*write) error {
 type sqliteWriter struct {
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt
+	clock      clock.Clock
 }
 
-// commit runs a group in one transaction. An error means that nothing is known of any write in it.
-func (w *sqliteWriter) commit(group []*write) error {
+// commit runs a group in one transaction. An error means that nothing is known of any write in it. more tells whether
+// other writes wait for the next group.
+func (w *sqliteWriter) commit(group []*write, more func() bool) error {
+	began := w.clock.Now()
+	overdue := func() bool { return (len(group) > 1 || more()) && w.clock.Now().Sub(began) >= maxWait }
 	// A caller that goes away must not interrupt the others in the group.
 	ctx := context.Background()
 	if _, err := w.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
@@ -38,7 +48,7 @@ func (w *sqliteWriter) commit(group []*write) error {
 			}
 			continue
 		}
-		if err := w.update(ctx, one); err != nil {
+		if err := w.update(one, &Tx{ctx: ctx, q: w, overdue: overdue}); err != nil {
 			return err
 		}
 	}
@@ -47,20 +57,20 @@ func (w *sqliteWriter) commit(group []*write) error {
 }
 
 // update runs one function so that its failure takes back what it wrote and nothing else.
-func (w *sqliteWriter) update(ctx context.Context, one *write) error {
-	if _, err := w.exec(ctx, `SAVEPOINT one`); err != nil {
+func (w *sqliteWriter) update(one *write, tx *Tx) error {
+	if _, err := tx.exec(`SAVEPOINT one`); err != nil {
 		return err
 	}
-	one.err = one.fn(&Tx{ctx: ctx, q: w})
+	one.err = one.fn(tx)
 	if fatal(one.err) {
 		return one.err
 	}
 	if one.err != nil {
-		if _, err := w.exec(ctx, `ROLLBACK TO one`); err != nil {
+		if _, err := tx.exec(`ROLLBACK TO one`); err != nil {
 			return errors.Join(err, one.err)
 		}
 	}
-	_, err := w.exec(ctx, `RELEASE one`)
+	_, err := tx.exec(`RELEASE one`)
 	return err
 }
 
