@@ -34,6 +34,9 @@ export WHATSAPP_OPENAPI := $(abspath $(or $(WHATSAPP_OPENAPI),../shared/openapi)
 TEST      ?= ./...
 TESTFLAGS ?=
 FUZZTIME  ?= 30s
+# The halves of the benchmark, and flags for them, such as -openloop 30s.
+BENCH      ?= $(filter receiver operator,$(notdir $(wildcard test/bench/*)))
+BENCHFLAGS ?=
 
 ##@ Use it
 
@@ -67,7 +70,7 @@ fmt: $(BIN)/golangci-lint ## Format the code
 
 .PHONY: vet
 vet: ## Run go vet, the tests with build tags included
-	go vet -tags e2e,contract ./...
+	go vet -tags e2e,contract,bench ./...
 
 .PHONY: build
 build: ## Build the programs into bin/
@@ -99,6 +102,14 @@ e2e: ## Test the product in a real cluster made from this tree (KEEP=1 keeps the
 .PHONY: contract
 contract: $(CONTRACT)/node_modules/.package-lock.json ## Compare with independent implementations (needs Node.js with npm)
 	go test -tags contract -count 1 -timeout 10m -v $(TESTFLAGS) ./test/contract/...
+
+.PHONY: bench
+bench: ## Measure the receiver and print the figures of docs/benchmarks.md (BENCH=receiver or operator runs one half)
+	@hack/postgres
+	$(GOBUILD) -o $(BIN)/bench/ ./cmd/receiver ./test/bench/ceiling
+	@set -e; for half in $(BENCH); do \
+		(set -x; go test -tags bench -count 1 -timeout 1h -v ./test/bench/$$half -args -programs $(BIN)/bench $(BENCHFLAGS)); \
+	done
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME (30s)
