@@ -16,6 +16,7 @@ VERSION       ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9
 REVISION      ?= $(or $(shell git rev-parse HEAD 2>/dev/null),unknown)
 IMG           ?= whatsapp-operator/whatsapp-operator:dev
 SIMULATOR_IMG ?= whatsapp-operator/cloudapi-simulator:dev
+ZAMMAD_IMG    ?= whatsapp-operator/zammad-simulator:dev
 GOARCH        ?= $(shell go env GOARCH)
 
 # No VCS stamp: the same sources give the same bytes, here and in the Dockerfile.
@@ -128,12 +129,14 @@ vuln: $(BIN)/govulncheck ## Look the dependencies up in the Go vulnerability dat
 .PHONY: image
 image: ## Assemble the images into dist/*.tar, without a container engine
 	@mkdir -p $(DIST)/root
-	GOOS=linux GOARCH=$(GOARCH) $(GOBUILD) -o $(DIST)/root/ ./cmd/manager ./cmd/receiver ./cmd/cloudapi-simulator
+	GOOS=linux GOARCH=$(GOARCH) $(GOBUILD) -o $(DIST)/root/ ./cmd/manager ./cmd/receiver ./cmd/cloudapi-simulator ./cmd/zammad-simulator
 	@cd hack/image && CGO_ENABLED=0 go build -o $(BIN)/image .
 	@$(call pack,$(IMG),whatsapp-operator,/manager,whatsapp-operator,WhatsApp support channels$(comma) declared in Kubernetes) \
 		$(DIST)/root/manager $(DIST)/root/receiver
 	@$(call pack,$(SIMULATOR_IMG),cloudapi-simulator,/cloudapi-simulator,cloudapi-simulator,Meta's Cloud API$(comma) simulated for tests) \
 		$(DIST)/root/cloudapi-simulator
+	@$(call pack,$(ZAMMAD_IMG),zammad-simulator,/zammad-simulator,zammad-simulator,Zammad$(comma) simulated for tests) \
+		$(DIST)/root/zammad-simulator
 
 .PHONY: docker-build
 docker-build: ## Build the operator's image with a container engine

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,74 +10,33 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
+	"github.com/whatsapp-operator/whatsapp-operator/test/simulator"
 )
-
-// maxControlBody is larger than the largest webhook, so that one that is too
-// large can be posted.
-const maxControlBody = 8 << 20
 
 // control is the control API of a simulator.
 type control struct{ sim *cloudapitest.Server }
 
-// controlRoute is one call of the control API. What its handler returns is
-// answered as JSON.
-type controlRoute struct {
-	pattern string
-	summary string
-	handle  func(*control, *http.Request) (any, error)
-}
-
-var controlRoutes = []controlRoute{
-	{"GET /healthz", "200 once it serves", (*control).healthz},
-	{"GET /phone-numbers", "the business phone numbers", (*control).phoneNumbers},
-	{"POST /customers/{phone}/messages", `a customer writes: {"name":"Erika","text":"Hello"}, or sends a "file"`, (*control).customerWrites},
-	{"GET /customers/{phone}/messages", "what businesses sent to the customer", (*control).customerReceived},
-	{"GET /media/{id}", "a file that a customer sent or a business uploaded", (*control).media},
-	{"GET /deliveries", "the webhooks with every attempt", (*control).deliveries},
-	{"POST /phone-numbers/{id}/webhooks", "signs the body and posts it to the callback URL", (*control).postWebhook},
-	{"PUT /phone-numbers/{id}/override", `sets a callback URL: {"appID":"…","url":"https://…"}`, (*control).setOverride},
-	{"POST /messages/{id}/statuses", `reports a status: {"status":"read"} or {"code":131026}`, (*control).reportStatus},
-	{"POST /failures", `lets calls fail: {"endpoint":"…","code":4,"times":1}`, (*control).fail},
-	{"DELETE /failures", "takes all failures back", (*control).heal},
-	{"POST /tokens", `makes an access token valid: {"value":"…","appID":"…"}`, (*control).issueToken},
-	{"POST /tokens/revoke", `makes an access token invalid: {"value":"…"}`, (*control).revokeToken},
-	{"PUT /apps/{id}/secret", `resets an app's secret: {"secret":"…"}`, (*control).resetAppSecret},
-	{"PUT /delivery-mode", `how webhooks are delivered: {"duplicates":1,"batchSize":10}`, (*control).setDeliveryMode},
-	{"POST /updates/hold", "keeps updates back", (*control).hold},
-	{"POST /updates/release", "delivers them in batches", (*control).release},
-	{"GET /requests", "the calls made to the Graph API", (*control).requests},
-}
-
-func newControl(sim *cloudapitest.Server) http.Handler {
-	c := &control{sim: sim}
-	mux := http.NewServeMux()
-	for _, route := range controlRoutes {
-		mux.HandleFunc(route.pattern, func(w http.ResponseWriter, r *http.Request) {
-			r.Body = http.MaxBytesReader(w, r.Body, maxControlBody)
-			answer, err := route.handle(c, r)
-			status := http.StatusOK
-			if err != nil {
-				status, answer = http.StatusBadRequest, map[string]string{"error": err.Error()}
-				if missing := (notFoundError{}); errors.As(err, &missing) {
-					status = http.StatusNotFound
-				}
-			}
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(status)
-			_ = json.NewEncoder(w).Encode(answer)
-		})
+func (c *control) routes() []simulator.Route {
+	return []simulator.Route{
+		{Pattern: "GET /phone-numbers", Summary: "the business phone numbers", Handle: c.phoneNumbers},
+		{Pattern: "POST /customers/{phone}/messages", Summary: `a customer writes: {"name":"Erika","text":"Hello"}, or sends a "file"`, Handle: c.customerWrites},
+		{Pattern: "GET /customers/{phone}/messages", Summary: "what businesses sent to the customer", Handle: c.customerReceived},
+		{Pattern: "GET /media/{id}", Summary: "a file that a customer sent or a business uploaded", Handle: c.media},
+		{Pattern: "GET /deliveries", Summary: "the webhooks with every attempt", Handle: c.deliveries},
+		{Pattern: "POST /phone-numbers/{id}/webhooks", Summary: "signs the body and posts it to the callback URL", Handle: c.postWebhook},
+		{Pattern: "PUT /phone-numbers/{id}/override", Summary: `sets a callback URL: {"appID":"…","url":"https://…"}`, Handle: c.setOverride},
+		{Pattern: "POST /messages/{id}/statuses", Summary: `reports a status: {"status":"read"} or {"code":131026}`, Handle: c.reportStatus},
+		{Pattern: "POST /failures", Summary: `lets calls fail: {"endpoint":"…","code":4,"times":1}`, Handle: c.fail},
+		{Pattern: "DELETE /failures", Summary: "takes all failures back", Handle: c.heal},
+		{Pattern: "POST /tokens", Summary: `makes an access token valid: {"value":"…","appID":"…"}`, Handle: c.issueToken},
+		{Pattern: "POST /tokens/revoke", Summary: `makes an access token invalid: {"value":"…"}`, Handle: c.revokeToken},
+		{Pattern: "PUT /apps/{id}/secret", Summary: `resets an app's secret: {"secret":"…"}`, Handle: c.resetAppSecret},
+		{Pattern: "PUT /delivery-mode", Summary: `how webhooks are delivered: {"duplicates":1,"batchSize":10}`, Handle: c.setDeliveryMode},
+		{Pattern: "POST /updates/hold", Summary: "keeps updates back", Handle: c.hold},
+		{Pattern: "POST /updates/release", Summary: "delivers them in batches", Handle: c.release},
+		{Pattern: "GET /requests", Summary: "the calls made to the Graph API", Handle: c.requests},
 	}
-	return mux
 }
-
-// notFoundError is answered with status 404.
-type notFoundError struct{ what string }
-
-func (e notFoundError) Error() string { return "there is no " + e.what }
-
-var done = map[string]bool{"done": true}
-
-func (c *control) healthz(*http.Request) (any, error) { return done, nil }
 
 type phoneNumber struct {
 	ID                 string `json:"id"`
@@ -106,7 +64,7 @@ func (c *control) number(id string) (string, error) {
 		return numbers[0].ID, nil
 	}
 	if !slices.ContainsFunc(numbers, func(n cloudapitest.PhoneNumber) bool { return n.ID == id }) {
-		return "", notFoundError{fmt.Sprintf("phone number %q", id)}
+		return "", simulator.NotFoundError{What: fmt.Sprintf("phone number %q", id)}
 	}
 	return id, nil
 }
@@ -128,7 +86,7 @@ func (c *control) customerWrites(r *http.Request) (any, error) {
 		// File has the members of cloudapitest.File; its content is in base64.
 		File *cloudapitest.File `json:"file"`
 	}
-	if err := decode(r, &in); err != nil {
+	if err := simulator.Decode(r, &in); err != nil {
 		return nil, err
 	}
 	contents := 0
@@ -163,18 +121,20 @@ func (c *control) customerReceived(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return orEmpty(customer.Received()), nil
+	return simulator.OrEmpty(customer.Received()), nil
 }
 
 func (c *control) media(r *http.Request) (any, error) {
 	file, ok := c.sim.Media(r.PathValue("id"))
 	if !ok {
-		return nil, notFoundError{"file with this media ID"}
+		return nil, simulator.NotFoundError{What: "file with this media ID"}
 	}
 	return file, nil
 }
 
-func (c *control) deliveries(*http.Request) (any, error) { return orEmpty(c.sim.Deliveries()), nil }
+func (c *control) deliveries(*http.Request) (any, error) {
+	return simulator.OrEmpty(c.sim.Deliveries()), nil
+}
 
 func (c *control) postWebhook(r *http.Request) (any, error) {
 	id, err := c.number(r.PathValue("id"))
@@ -183,7 +143,7 @@ func (c *control) postWebhook(r *http.Request) (any, error) {
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, fmt.Errorf("the body cannot be read or is larger than %d bytes", maxControlBody)
+		return nil, fmt.Errorf("the body cannot be read or is larger than %d bytes", simulator.MaxControlBody)
 	}
 	status, err := c.sim.Post(r.Context(), id, body)
 	if err != nil {
@@ -197,7 +157,7 @@ func (c *control) setOverride(r *http.Request) (any, error) {
 		AppID string `json:"appID"`
 		URL   string `json:"url"`
 	}
-	if err := decode(r, &in); err != nil {
+	if err := simulator.Decode(r, &in); err != nil {
 		return nil, err
 	}
 	id, err := c.number(r.PathValue("id"))
@@ -208,7 +168,7 @@ func (c *control) setOverride(r *http.Request) (any, error) {
 		return nil, errors.New(`"appID" is needed`)
 	}
 	c.sim.SetOverride(id, in.AppID, in.URL)
-	return done, nil
+	return simulator.Done, nil
 }
 
 func (c *control) reportStatus(r *http.Request) (any, error) {
@@ -216,7 +176,7 @@ func (c *control) reportStatus(r *http.Request) (any, error) {
 		Status string `json:"status"`
 		Code   int    `json:"code"`
 	}
-	if err := decode(r, &in); err != nil {
+	if err := simulator.Decode(r, &in); err != nil {
 		return nil, err
 	}
 	if (in.Status == "") == (in.Code == 0) {
@@ -224,14 +184,14 @@ func (c *control) reportStatus(r *http.Request) (any, error) {
 	}
 	id := r.PathValue("id")
 	if !slices.ContainsFunc(c.sim.Sent(), func(m cloudapitest.SentMessage) bool { return m.ID == id }) {
-		return nil, notFoundError{"sent message with this id"}
+		return nil, simulator.NotFoundError{What: "sent message with this id"}
 	}
 	if in.Code != 0 {
 		c.sim.ReportFailure(id, in.Code)
 	} else {
 		c.sim.ReportStatus(id, in.Status)
 	}
-	return done, nil
+	return simulator.Done, nil
 }
 
 func (c *control) fail(r *http.Request) (any, error) {
@@ -247,7 +207,7 @@ func (c *control) fail(r *http.Request) (any, error) {
 		CloseConnection   bool                  `json:"closeConnection"`
 		AfterEffect       bool                  `json:"afterEffect"`
 	}
-	if err := decode(r, &in); err != nil {
+	if err := simulator.Decode(r, &in); err != nil {
 		return nil, err
 	}
 	if in.Endpoint != "" && !slices.Contains(cloudapitest.Endpoints(), in.Endpoint) {
@@ -264,21 +224,21 @@ func (c *control) fail(r *http.Request) (any, error) {
 		RetryAfter: time.Duration(in.RetryAfterSeconds) * time.Second, HTTPStatus: in.HTTPStatus,
 		Hang: in.Hang, CloseConnection: in.CloseConnection, AfterEffect: in.AfterEffect,
 	})
-	return done, nil
+	return simulator.Done, nil
 }
 
 func (c *control) heal(*http.Request) (any, error) {
 	c.sim.Heal()
-	return done, nil
+	return simulator.Done, nil
 }
 
 func (c *control) issueToken(r *http.Request) (any, error) {
 	var in seedToken
-	if err := decode(r, &in); err != nil {
+	if err := simulator.Decode(r, &in); err != nil {
 		return nil, err
 	}
 	if !c.sim.HasApp(in.AppID) {
-		return nil, notFoundError{fmt.Sprintf("app %q", in.AppID)}
+		return nil, simulator.NotFoundError{What: fmt.Sprintf("app %q", in.AppID)}
 	}
 	return map[string]string{"value": c.sim.IssueToken(in.token())}, nil
 }
@@ -287,20 +247,20 @@ func (c *control) revokeToken(r *http.Request) (any, error) {
 	var in struct {
 		Value string `json:"value"`
 	}
-	if err := decode(r, &in); err != nil {
+	if err := simulator.Decode(r, &in); err != nil {
 		return nil, err
 	}
 	if !c.sim.RevokeToken(in.Value) {
-		return nil, notFoundError{"such token"}
+		return nil, simulator.NotFoundError{What: "such token"}
 	}
-	return done, nil
+	return simulator.Done, nil
 }
 
 func (c *control) resetAppSecret(r *http.Request) (any, error) {
 	var in struct {
 		Secret string `json:"secret"`
 	}
-	if err := decode(r, &in); err != nil {
+	if err := simulator.Decode(r, &in); err != nil {
 		return nil, err
 	}
 	if in.Secret == "" {
@@ -308,9 +268,9 @@ func (c *control) resetAppSecret(r *http.Request) (any, error) {
 	}
 	id := r.PathValue("id")
 	if !c.sim.ResetAppSecret(id, in.Secret) {
-		return nil, notFoundError{fmt.Sprintf("app %q", id)}
+		return nil, simulator.NotFoundError{What: fmt.Sprintf("app %q", id)}
 	}
-	return done, nil
+	return simulator.Done, nil
 }
 
 func (c *control) setDeliveryMode(r *http.Request) (any, error) {
@@ -319,7 +279,7 @@ func (c *control) setDeliveryMode(r *http.Request) (any, error) {
 		Duplicates int  `json:"duplicates"`
 		Reverse    bool `json:"reverse"`
 	}
-	if err := decode(r, &in); err != nil {
+	if err := simulator.Decode(r, &in); err != nil {
 		return nil, err
 	}
 	if in.BatchSize < 0 || in.BatchSize > 1000 || in.Duplicates < 0 || in.Duplicates > 100 {
@@ -330,17 +290,17 @@ func (c *control) setDeliveryMode(r *http.Request) (any, error) {
 		mode.Order = cloudapitest.Reverse
 	}
 	c.sim.SetDeliveryMode(mode)
-	return done, nil
+	return simulator.Done, nil
 }
 
 func (c *control) hold(*http.Request) (any, error) {
 	c.sim.Hold()
-	return done, nil
+	return simulator.Done, nil
 }
 
 func (c *control) release(*http.Request) (any, error) {
 	c.sim.Release()
-	return done, nil
+	return simulator.Done, nil
 }
 
 func (c *control) requests(r *http.Request) (any, error) {
@@ -348,22 +308,5 @@ func (c *control) requests(r *http.Request) (any, error) {
 	if endpoint := cloudapitest.Endpoint(r.URL.Query().Get("endpoint")); endpoint != "" {
 		requests = slices.DeleteFunc(requests, func(made cloudapitest.Request) bool { return made.Endpoint != endpoint })
 	}
-	return orEmpty(requests), nil
-}
-
-func decode(r *http.Request, into any) error {
-	decoder := json.NewDecoder(r.Body)
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return fmt.Errorf("the body is not the expected JSON: %w", err)
-	}
-	return nil
-}
-
-// orEmpty makes an empty list [] in JSON and not null.
-func orEmpty[T any](list []T) []T {
-	if list == nil {
-		return []T{}
-	}
-	return list
+	return simulator.OrEmpty(requests), nil
 }

@@ -54,7 +54,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"flag"
@@ -62,7 +61,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"strings"
@@ -70,6 +68,7 @@ import (
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
+	"github.com/whatsapp-operator/whatsapp-operator/test/simulator"
 )
 
 func main() {
@@ -86,26 +85,22 @@ func main() {
 
 // config is what the flags say.
 type config struct {
-	listen, controlListen string
-	seed                  string
-	caFile                string
-	tlsCert, tlsKey       string
-	connectTo             connections
-	retries               durations
-	enforceWindow         bool
-	httpCallbacks         bool
+	simulator.Server
+	seed          string
+	caFile        string
+	connectTo     connections
+	retries       durations
+	enforceWindow bool
+	httpCallbacks bool
 }
 
 func parseFlags(args []string, output io.Writer) (config, error) {
 	var c config
 	flags := flag.NewFlagSet("cloudapi-simulator", flag.ContinueOnError)
 	flags.SetOutput(output)
-	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "`address` of the Graph API")
-	flags.StringVar(&c.controlListen, "control-listen", "127.0.0.1:8081", "`address` of the control API, which has no authentication")
+	c.Flags(flags, "the Graph API")
 	flags.StringVar(&c.seed, "seed", "", "YAML or JSON `file` with the apps, accounts, phone numbers and tokens that exist from the start")
 	flags.StringVar(&c.caFile, "ca-file", "", "PEM `file` with the certificate authorities that callback URLs must be signed by, instead of the system's")
-	flags.StringVar(&c.tlsCert, "tls-cert-file", "", "PEM `file` with the certificate to serve the Graph API with; without it there is no TLS")
-	flags.StringVar(&c.tlsKey, "tls-key-file", "", "PEM `file` with the private key of --tls-cert-file")
 	flags.Var(&c.connectTo, "connect-to", "`from=to`, each a host:port: connect to the second for callback URLs that name the first; may be repeated")
 	flags.Var(&c.retries, "retries", "comma-separated `pauses` before each further delivery of a webhook, such as 1s,5s,1m; Meta's seven days unless told")
 	flags.BoolVar(&c.enforceWindow, "enforce-window", true, "refuse messages outside the customer service window of 24 hours with error 131047")
@@ -114,10 +109,7 @@ func parseFlags(args []string, output io.Writer) (config, error) {
 		_, _ = fmt.Fprint(output, "Serves a simulated WhatsApp Cloud API. Control API and seed file:\n"+
 			"https://pkg.go.dev/github.com/whatsapp-operator/whatsapp-operator/cmd/cloudapi-simulator\n\nFlags:\n")
 		flags.PrintDefaults()
-		_, _ = fmt.Fprint(output, "\nControl API:\n")
-		for _, route := range controlRoutes {
-			_, _ = fmt.Fprintf(output, "  %-36s %s\n", route.pattern, route.summary)
-		}
+		simulator.Usage(output, (&control{}).routes())
 	}
 	if err := flags.Parse(args); err != nil {
 		return c, err
@@ -125,10 +117,7 @@ func parseFlags(args []string, output io.Writer) (config, error) {
 	if flags.NArg() > 0 {
 		return c, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	if (c.tlsCert == "") != (c.tlsKey == "") {
-		return c, errors.New("--tls-cert-file and --tls-key-file belong together")
-	}
-	return c, nil
+	return c, c.Check()
 }
 
 // addresses are where a running simulator listens.
@@ -153,7 +142,12 @@ func run(ctx context.Context, args []string, output io.Writer, listening func(ad
 			return err
 		}
 	}
-	return c.serve(ctx, sim, logger, listening)
+	// Calls that hang on purpose end with the simulator.
+	return c.Serve(ctx, sim, simulator.Control((&control{sim}).routes()), logger, sim.Close, func(graph, control string) {
+		if listening != nil {
+			listening(addresses{graph: graph, control: control})
+		}
+	})
 }
 
 func (c config) options(logger *slog.Logger) ([]cloudapitest.Option, error) {
@@ -185,66 +179,6 @@ func (c config) options(logger *slog.Logger) ([]cloudapitest.Option, error) {
 		options = append(options, cloudapitest.WithHTTPCallbacks())
 	}
 	return options, nil
-}
-
-const shutdownTimeout = 10 * time.Second
-
-func (c config) serve(ctx context.Context, sim *cloudapitest.Server, logger *slog.Logger, listening func(addresses)) error {
-	graphListener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.listen)
-	if err != nil {
-		return fmt.Errorf("--listen: %w", err)
-	}
-	if c.tlsCert != "" {
-		certificate, err := tls.LoadX509KeyPair(c.tlsCert, c.tlsKey)
-		if err != nil {
-			_ = graphListener.Close()
-			return fmt.Errorf("--tls-cert-file: %w", err)
-		}
-		graphListener = tls.NewListener(graphListener, &tls.Config{
-			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"},
-		})
-	}
-	controlListener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.controlListen)
-	if err != nil {
-		_ = graphListener.Close()
-		return fmt.Errorf("--control-listen: %w", err)
-	}
-	graph := newHTTPServer(sim, logger)
-	control := newHTTPServer(newControl(sim), logger)
-	failed := make(chan error, 2)
-	go func() { failed <- graph.Serve(graphListener) }()
-	go func() { failed <- control.Serve(controlListener) }()
-	where := addresses{graph: graphListener.Addr().String(), control: controlListener.Addr().String()}
-	logger.Info("Listening.", "graph", where.graph, "control", where.control)
-	if listening != nil {
-		listening(where)
-	}
-
-	running := 2
-	select {
-	case <-ctx.Done():
-		logger.Info("Shutting down.")
-	case err = <-failed:
-		running--
-	}
-	// Calls that hang on purpose end with the simulator, so it goes first.
-	sim.Close()
-	shutdown, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-	defer cancel()
-	err = errors.Join(err, graph.Shutdown(shutdown), control.Shutdown(shutdown))
-	for range running {
-		<-failed
-	}
-	return err
-}
-
-func newHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-	}
 }
 
 // connections is the value of --connect-to.

@@ -396,13 +396,13 @@ func TestControlAPIIsDocumented(t *testing.T) {
 	if err := run(t.Context(), []string{"-h"}, &help, nil); err == nil {
 		t.Error("-h serves")
 	}
-	for _, route := range controlRoutes {
-		method, path, _ := strings.Cut(route.pattern, " ")
+	for _, route := range (&control{}).routes() {
+		method, path, _ := strings.Cut(route.Pattern, " ")
 		if !strings.Contains(comment, path) || !strings.Contains(comment, method) {
-			t.Errorf("%s is not in the package's documentation", route.pattern)
+			t.Errorf("%s is not in the package's documentation", route.Pattern)
 		}
-		if !strings.Contains(help.String(), route.pattern) {
-			t.Errorf("%s is not in -h", route.pattern)
+		if !strings.Contains(help.String(), route.Pattern) {
+			t.Errorf("%s is not in -h", route.Pattern)
 		}
 	}
 }
