@@ -50,7 +50,7 @@ func (r *Reconciler) probeCallback(ctx context.Context, s *scope) error {
 		return nil
 	}
 	last := &s.memory.probe
-	if last.finding != nil && last.url == s.callbackURL && last.token == s.verifyToken.version && s.now.Before(last.next()) && s.refresh.request == "" {
+	if last.finding != nil && last.url == s.callbackURL && last.token == s.verifyToken.version && s.now.Before(last.next()) && s.newRequest() == "" {
 		s.callback = last.finding
 		s.wakeUpAt(last.next())
 		return nil

@@ -43,8 +43,9 @@ func (r *Reconciler) newToken() (string, error) {
 	return hex.EncodeToString(random), nil
 }
 
-// privateAPI makes the two tokens and the certificate of the receiver's private API, and renews the certificate. The
-// receiver takes up what changed by itself.
+// privateAPI makes the two tokens and the certificate of the receiver's private API, and renews the certificate. It also
+// keeps what the receiver still accepts in the place of secrets that were replaced. The receiver takes up what changed by
+// itself.
 func (r *Reconciler) privateAPI(ctx context.Context, s *scope) error {
 	key := types.NamespacedName{Namespace: s.channel.Namespace, Name: manifests.APIName(s.channel.Name)}
 	secret, err := r.secrets.get(ctx, key)
@@ -57,16 +58,16 @@ func (r *Reconciler) privateAPI(ctx context.Context, s *scope) error {
 		return nil
 	}
 	if !exists {
-		secret = manifests.NewAPI(s.channel, nil)
+		secret = manifests.NewAPI(s.channel)
 	}
-	data, err := r.complete(s, secret.Data)
-	if err != nil {
+	completed := secret.DeepCopy()
+	if completed.Data, err = r.complete(s, secret.Data); err != nil {
 		return err
 	}
-	if secret, err = r.saveData(ctx, secret, data, exists); err != nil {
+	if secret, err = r.saveSecret(ctx, secret, completed); err != nil {
 		return err
 	}
-	s.private = PrivateAPI{Token: cloudapi.Token(data[config.StatusTokenFile]), CA: data[manifests.CAKey]}
+	s.private = PrivateAPI{Token: cloudapi.Token(secret.Data[config.StatusTokenFile]), CA: secret.Data[manifests.CAKey]}
 	// This declaration never loses a field, so a Secret that has everything needs no write, not even after a restart.
 	declared := manifests.APIMetadata(s.channel)
 	if err := s.remember(declared); err != nil {
@@ -99,26 +100,28 @@ func (r *Reconciler) complete(s *scope, data map[string][]byte) (map[string][]by
 	completed[manifests.CAKey], completed[manifests.CAPrivateKeyKey] = files.Trusted, files.AuthorityKey
 	completed[corev1.TLSCertKey], completed[corev1.TLSPrivateKeyKey] = files.Certificate, files.Key
 	s.wakeUpAt(next)
+	s.keepPrevious(completed)
 	return completed, nil
 }
 
-// saveData writes the data of a Secret that the operator makes, if it is not that already, and returns the Secret as it
-// is then. A write that crosses another is refused, so that no value is replaced that the operator has not seen.
-func (r *Reconciler) saveData(ctx context.Context, secret *corev1.Secret, data map[string][]byte, exists bool) (*corev1.Secret, error) {
-	if exists && maps.EqualFunc(secret.Data, data, bytes.Equal) {
-		return secret, nil
-	}
-	changed := secret.DeepCopy()
-	changed.Data = data
-	if exists {
-		unchanged := client.MergeFromWithOptions(secret, client.MergeFromWithOptimisticLock{})
-		if err := r.Live.Patch(ctx, changed, unchanged, client.FieldOwner(manifests.ManagedBy)); err != nil {
-			return nil, fmt.Errorf("change Secret %s: %w", secret.Name, err)
+// saveSecret creates a Secret that the operator makes, or changes its data, and returns it as it is then. A write that
+// crosses another is refused, so that no value is replaced that the operator has not seen.
+func (r *Reconciler) saveSecret(ctx context.Context, before, after *corev1.Secret) (*corev1.Secret, error) {
+	exists := before.UID != ""
+	switch {
+	case exists && maps.EqualFunc(before.Data, after.Data, bytes.Equal):
+		return before, nil
+	case exists:
+		change := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+		if err := r.Live.Patch(ctx, after, change, client.FieldOwner(manifests.ManagedBy)); err != nil {
+			return nil, fmt.Errorf("change Secret %s: %w", before.Name, err)
 		}
-	} else if err := r.Live.Create(ctx, changed, client.FieldOwner(manifests.ManagedBy)); err != nil {
-		return nil, fmt.Errorf("create Secret %s: %w", secret.Name, err)
+	default:
+		if err := r.Live.Create(ctx, after, client.FieldOwner(manifests.ManagedBy)); err != nil {
+			return nil, fmt.Errorf("create Secret %s: %w", before.Name, err)
+		}
 	}
-	changed.ManagedFields = nil
-	r.secrets.keep(client.ObjectKeyFromObject(changed), changed)
-	return changed, nil
+	after.ManagedFields = nil
+	r.secrets.keep(client.ObjectKeyFromObject(after), after)
+	return after, nil
 }

@@ -59,8 +59,8 @@ func (r *Reconciler) planRefresh(s *scope) refreshPlan {
 	}
 	plan := refreshPlan{inputs: r.fingerprint(s), maxAge: shareableAge}
 	plan.changed = plan.inputs != graph.Inputs
-	if request := requestOf(s.channel); request != "" && request != s.channel.Status.LastHandledRequest {
-		plan.request, plan.maxAge = request, 0
+	if plan.request = s.newRequest(); plan.request != "" {
+		plan.maxAge = 0
 	}
 	waiting := graph.NextAttemptTime != nil && s.now.Before(graph.NextAttemptTime.Time)
 	switch {
@@ -107,6 +107,8 @@ func (s *scope) blockageGone() bool {
 		return true
 	case s.hasReason(v1alpha1.ConditionWebhookRegistered, v1alpha1.ReasonRegistering) && s.prepared():
 		return true
+	case s.hasReason(v1alpha1.ConditionWebhookRegistered, v1alpha1.ReasonRegistered) && s.verifyTokenDue():
+		return true
 	}
 	return s.handshakeSeen() || s.reachableNow()
 }
@@ -148,9 +150,17 @@ func (r *Reconciler) fingerprint(s *scope) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// requestOf returns the value of the annotation requestedAt as status keeps it.
-func requestOf(channel *v1alpha1.WhatsAppChannel) string {
-	request := channel.Annotations[v1alpha1.RequestedAtAnnotation]
+// newRequest returns the value of the annotation requestedAt, as status keeps it, if it was not acted on yet.
+func (s *scope) newRequest() string {
+	request := shortened(s.channel.Annotations[v1alpha1.RequestedAtAnnotation])
+	if request == s.channel.Status.LastHandledRequest {
+		return ""
+	}
+	return request
+}
+
+// shortened is the value of an annotation, or where that is long its hash.
+func shortened(request string) string {
 	if len(request) <= maxRequestLength {
 		return request
 	}

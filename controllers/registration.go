@@ -62,6 +62,12 @@ func (r *Reconciler) register(ctx context.Context, s *scope) error {
 			return nil
 		}
 		log.FromContext(ctx).Info("Changed the registration at Meta", "step", decision.step.String())
+		if decision.step == stepOverrideCallback {
+			facts.verifyTokenDue = false
+			if err := r.confirmVerifyToken(ctx, s); err != nil {
+				return err
+			}
+		}
 	}
 	s.registered = fails(v1alpha1.ReasonRegistering, "Meta accepted the callback URL and does not show it yet.")
 	s.graphFailure = errNotShownYet
@@ -83,6 +89,7 @@ func (s *scope) registrationFacts() registrationFacts {
 		appID:             s.app.ID,
 		businessAccountID: spec.BusinessAccountID,
 		subscriptions:     s.subscriptions,
+		verifyTokenDue:    s.verifyTokenDue(),
 	}
 	if known := s.channel.Status.Registration; known != nil {
 		for _, url := range []string{known.URL, known.IntendedURL} {

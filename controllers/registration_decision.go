@@ -34,6 +34,9 @@ type registrationFacts struct {
 	// subscribed says that the app gets the business account's webhooks.
 	subscribed    bool
 	configuration cloudapi.WebhookConfiguration
+	// verifyTokenDue says that Meta is to make its handshake again, because another verify token took the place of the one
+	// that it knows.
+	verifyTokenDue bool
 	// takenByChannel says that the effective URL is that of another channel.
 	takenByChannel bool
 }
@@ -86,7 +89,7 @@ func decideAutomatic(f registrationFacts) registrationDecision {
 		return do(stepCreateAppSubscription)
 	case !f.subscribed:
 		return do(stepSubscribeApp)
-	case override != f.callbackURL:
+	case override != f.callbackURL, f.verifyTokenDue && f.receiverAvailable:
 		return do(stepOverrideCallback)
 	}
 	return say(works(v1alpha1.ReasonRegistered, "Meta calls this channel for this phone number."))

@@ -46,7 +46,11 @@ func TestDecideRegistration(t *testing.T) {
 		reason string
 		says   string
 	}{
-		"automatic, complete":              {facts: complete(automatic), reason: v1alpha1.ReasonRegistered},
+		"automatic, complete":             {facts: complete(automatic), reason: v1alpha1.ReasonRegistered},
+		"automatic, another verify token": {facts: complete(automatic, func(f *registrationFacts) { f.verifyTokenDue = true }), step: stepOverrideCallback},
+		"automatic, another verify token, receiver down": {facts: complete(automatic, func(f *registrationFacts) {
+			f.verifyTokenDue, f.receiverAvailable = true, false
+		}), reason: v1alpha1.ReasonRegistered},
 		"automatic, no override":           {facts: complete(automatic, override("")), step: stepOverrideCallback},
 		"automatic, an earlier URL":        {facts: complete(automatic, override(earlier), func(f *registrationFacts) { f.ours = []string{earlier} }), step: stepOverrideCallback},
 		"automatic, foreign":               {facts: complete(automatic, override(foreign)), reason: v1alpha1.ReasonForeignOverride, says: v1alpha1.TakeOverAnnotation + "=" + foreign},

@@ -41,6 +41,10 @@ type observed struct {
 	credentialsMissing *finding
 	// verifyTokenRef is where the verify token is, once there is one.
 	verifyTokenRef *v1alpha1.SecretKeyReference
+	// verifyTokenReplaced is when the verify token took the place of another that is still accepted; else the zero time.
+	verifyTokenReplaced time.Time
+	// rotation is the request for another verify token that was acted on.
+	rotation string
 	// private opens the receiver's status. It is not known as long as its Secret is not complete.
 	private PrivateAPI
 

@@ -59,6 +59,9 @@ func (r *Reconciler) desiredStatus(s *scope) v1alpha1.WhatsAppChannelStatus {
 	if s.receiverStatus != nil {
 		status.Receiver = s.receiverStatus
 	}
+	if s.rotation != "" {
+		status.LastHandledRotation = s.rotation
+	}
 	if s.refresh.due && s.refresh.request != "" {
 		status.LastHandledRequest = s.refresh.request
 	}

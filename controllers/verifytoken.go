@@ -34,7 +34,8 @@ func (r *Reconciler) verifyTokenSecret(ctx context.Context, s *scope) error {
 }
 
 // generateVerifyToken makes the Secret with the verify token where there is none, and keeps its metadata up to date.
-// It reports whether the Secret may be used. The token of a Secret that is there is never touched.
+// It reports whether the Secret may be used. The token of a Secret that is there is touched
+// only on request.
 func (r *Reconciler) generateVerifyToken(ctx context.Context, s *scope) (bool, error) {
 	key := types.NamespacedName{Namespace: s.channel.Namespace, Name: manifests.VerifyTokenName(s.channel.Name)}
 	secret, err := r.secrets.get(ctx, key)
@@ -43,11 +44,12 @@ func (r *Reconciler) generateVerifyToken(ctx context.Context, s *scope) (bool, e
 		if err != nil {
 			return false, err
 		}
-		secret = manifests.NewVerifyToken(s.channel, s.numberID(nil), token)
+		secret = manifests.NewVerifyToken(s.channel, s.numberID(nil), token, rotationRequest(s.channel))
 		if err := r.Live.Create(ctx, secret, client.FieldOwner(manifests.ManagedBy)); err != nil {
 			return false, fmt.Errorf("create Secret %s: %w", key.Name, err)
 		}
 		r.secrets.keep(key, secret)
+		s.rotation = rotationRequest(s.channel)
 		if manifests.Retained(s.channel) {
 			return true, s.remember(manifests.VerifyTokenMetadata(s.channel, s.numberID(nil)))
 		}
@@ -62,6 +64,9 @@ func (r *Reconciler) generateVerifyToken(ctx context.Context, s *scope) (bool, e
 	if verdict := heirloom(s, secret); verdict != mayUse {
 		s.blockReceiver(verdict.finding(v1alpha1.ReasonVerifyTokenOfAnotherNumber, "Secret", key.Name))
 		return false, nil
+	}
+	if secret, err = r.rotateVerifyToken(ctx, s, secret); err != nil {
+		return false, err
 	}
 	return true, r.apply(ctx, s, manifests.VerifyTokenMetadata(s.channel, s.numberID(secret)), secret)
 }

@@ -32,6 +32,9 @@ const (
 	SecretUseChannel = "channel"
 	// RequestedAtAnnotation asks for one refresh at once. Each new value is acted on once.
 	RequestedAtAnnotation = "whatsapp-operator.io/requestedAt"
+	// RotateVerifyTokenAtAnnotation asks for a new verify token, where the operator made the one in use. Each new value is
+	// acted on once.
+	RotateVerifyTokenAtAnnotation = "whatsapp-operator.io/rotateVerifyTokenAt"
 	// TakeOverAnnotation names the foreign callback URL that Automatic registration may replace.
 	TakeOverAnnotation = "whatsapp-operator.io/take-over"
 )

@@ -64,6 +64,12 @@ type WhatsAppChannelStatus struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	LastHandledRequest string `json:"lastHandledRequest,omitempty"`
+
+	// lastHandledRotation is the value of the annotation whatsapp-operator.io/rotateVerifyTokenAt that was last acted on.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +optional
+	LastHandledRotation string `json:"lastHandledRotation,omitempty"`
 }
 
 // PhoneNumberStatus is a phone number as Meta describes it. The words are Meta's own.

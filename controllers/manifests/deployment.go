@@ -121,6 +121,7 @@ func volumes(channel *v1alpha1.WhatsAppChannel, pod Pod) []*corev1ac.VolumeApply
 	api := corev1ac.SecretProjection().WithName(APIName(channel.Name)).
 		WithItems(
 			item(config.StatusTokenFile, config.StatusTokenFile), item(config.APITokenFile, config.APITokenFile),
+			item(config.PreviousAppSecretFile, config.PreviousAppSecretFile), item(config.PreviousVerifyTokenFile, config.PreviousVerifyTokenFile),
 			item(corev1.TLSCertKey, config.PrivateCertificateFile), item(corev1.TLSPrivateKeyKey, config.PrivateKeyFile),
 		)
 	files := corev1ac.ProjectedVolumeSource().

@@ -32,6 +32,9 @@ const (
 	ChannelUIDAnnotation = "whatsapp-operator.io/channel-uid"
 )
 
+// RotationAnnotation holds, on the Secret of a generated verify token, the request for a rotation that was acted on last.
+const RotationAnnotation = "whatsapp-operator.io/rotated-for"
+
 // VerifyTokenKey is the key of a generated verify token in its Secret.
 const VerifyTokenKey = "verify-token"
 

@@ -9,15 +9,19 @@ import (
 )
 
 // NewVerifyToken is the Secret with a generated verify token as it is created. It is created and not applied, so that
-// a token that is there can never be replaced.
-func NewVerifyToken(channel *v1alpha1.WhatsAppChannel, phoneNumberID, token string) *corev1.Secret {
+// a token that is there can never be replaced unasked. rotation is the request for a rotation that it fulfils, if any.
+func NewVerifyToken(channel *v1alpha1.WhatsAppChannel, phoneNumberID, token, rotation string) *corev1.Secret {
+	annotations := identity(channel, phoneNumberID)
+	if rotation != "" {
+		annotations[RotationAnnotation] = rotation
+	}
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:      VerifyTokenName(channel.Name),
 			Namespace: channel.Namespace,
 			Labels:    SecretLabels(channel.Name),
 			// Only what is declared for good: an owner comes and goes with spec.receiver.storage.whenDeleted.
-			Annotations: identity(channel, phoneNumberID),
+			Annotations: annotations,
 		},
 		Data: map[string][]byte{VerifyTokenKey: []byte(token)},
 	}
@@ -42,8 +46,8 @@ const (
 	CAPrivateKeyKey = "ca.key"
 )
 
-// NewAPI is the Secret of the receiver's private API as it is created.
-func NewAPI(channel *v1alpha1.WhatsAppChannel, data map[string][]byte) *corev1.Secret {
+// NewAPI is the Secret of the receiver's private API as it is created, without its data.
+func NewAPI(channel *v1alpha1.WhatsAppChannel) *corev1.Secret {
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:      APIName(channel.Name),
@@ -58,7 +62,6 @@ func NewAPI(channel *v1alpha1.WhatsAppChannel, data map[string][]byte) *corev1.S
 				BlockOwnerDeletion: new(true),
 			}},
 		},
-		Data: data,
 	}
 }
 

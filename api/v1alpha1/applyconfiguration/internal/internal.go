@@ -342,6 +342,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: lastHandledRequest
       type:
         scalar: string
+    - name: lastHandledRotation
+      type:
+        scalar: string
     - name: observedGeneration
       type:
         scalar: numeric

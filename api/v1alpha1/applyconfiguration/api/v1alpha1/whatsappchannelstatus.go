@@ -37,6 +37,8 @@ type WhatsAppChannelStatusApplyConfiguration struct {
 	Receiver *ReceiverStatusApplyConfiguration `json:"receiver,omitempty"`
 	// lastHandledRequest is the value of the annotation whatsapp-operator.io/requestedAt that was last acted on.
 	LastHandledRequest *string `json:"lastHandledRequest,omitempty"`
+	// lastHandledRotation is the value of the annotation whatsapp-operator.io/rotateVerifyTokenAt that was last acted on.
+	LastHandledRotation *string `json:"lastHandledRotation,omitempty"`
 }
 
 // WhatsAppChannelStatusApplyConfiguration constructs a declarative configuration of the WhatsAppChannelStatus type for use with
@@ -148,5 +150,13 @@ func (b *WhatsAppChannelStatusApplyConfiguration) WithReceiver(value *ReceiverSt
 // If called multiple times, the LastHandledRequest field is set to the value of the last call.
 func (b *WhatsAppChannelStatusApplyConfiguration) WithLastHandledRequest(value string) *WhatsAppChannelStatusApplyConfiguration {
 	b.LastHandledRequest = &value
+	return b
+}
+
+// WithLastHandledRotation sets the LastHandledRotation field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastHandledRotation field is set to the value of the last call.
+func (b *WhatsAppChannelStatusApplyConfiguration) WithLastHandledRotation(value string) *WhatsAppChannelStatusApplyConfiguration {
+	b.LastHandledRotation = &value
 	return b
 }
