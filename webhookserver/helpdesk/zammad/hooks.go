@@ -86,9 +86,9 @@ func (h *Helpdesk) checkEvents(ctx context.Context, health helpdesk.Health) help
 func (h *Helpdesk) instructions() string {
 	return fmt.Sprintf("Zammad does not tell of agents' replies, and the token may not set that up; until it does, replies are found within minutes. "+
 		"Give the token the permissions admin.webhook and admin.trigger, or set events to Poll, or create in Zammad a webhook named %q with the endpoint %s "+
-		"and, as its HMAC SHA1 signature token, the value of %s in the channel's Secret for events, "+
+		"and, as its HMAC SHA1 signature token, the value of helpdesk-webhook-secret in the Secret %s-helpdesk, "+
 		"and two triggers that notify it for tickets with the tag %q: one for new articles of agents, one for changes of the state.",
-		h.channel, h.options.EventsURL, "helpdesk-webhook-secret", h.channel)
+		h.channel, h.options.EventsURL, h.options.Name, h.channel)
 }
 
 // setUpHooks creates the webhook and the triggers, or brings them to what they have to be. Only those of this channel's
