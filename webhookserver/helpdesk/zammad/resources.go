@@ -2,6 +2,9 @@ package zammad
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -116,16 +119,43 @@ type condition map[string]map[string]any
 // search returns the IDs of tickets that meet a condition, those that changed least recently first.
 func (c *client) search(ctx context.Context, wanted condition, limit int) ([]int, error) {
 	query := url.Values{
-		"limit": {strconv.Itoa(limit)}, "sort_by": {"updated_at"}, "order_by": {"asc"},
+		"limit": {strconv.Itoa(limit)}, "sort_by": {"updated_at"}, "order_by": {"asc"}, "expand": {"true"},
 	}
 	for attribute, fields := range wanted {
 		for name, value := range fields {
 			query.Set("condition["+attribute+"]["+name+"]", value.(string))
 		}
 	}
-	var answer struct {
-		Tickets []int `json:"tickets"`
-	}
+	var answer found
 	err := c.get(ctx, "/tickets/search", query, &answer)
-	return answer.Tickets, err
+	return answer, err
+}
+
+// found are the IDs of tickets in the answer of a search, whose form depends on Zammad's version: the tickets in a list,
+// or their IDs in an object.
+type found []int
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (f *found) UnmarshalJSON(answer []byte) error {
+	var list []struct {
+		ID int `json:"id"`
+	}
+	if err := json.Unmarshal(answer, &list); err == nil {
+		for _, t := range list {
+			*f = append(*f, t.ID)
+		}
+		return nil
+	}
+	var ids struct {
+		Tickets []int `json:"tickets"`
+		Records []int `json:"record_ids"`
+	}
+	if err := json.Unmarshal(answer, &ids); err != nil {
+		return fmt.Errorf("read what was found: %w", err)
+	}
+	if ids.Tickets == nil && ids.Records == nil {
+		return errors.New("the answer of a search has neither tickets nor their IDs")
+	}
+	*f = append(ids.Tickets, ids.Records...)
+	return nil
 }

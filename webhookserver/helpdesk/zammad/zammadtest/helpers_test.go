@@ -91,6 +91,14 @@ func (w *world) must(method, path string, body any) object {
 	return decoded
 }
 
+// search looks for tickets.
+func (w *world) search(query string) []any {
+	w.t.Helper()
+	_, answer := w.call("GET", "/tickets/search?"+query, nil)
+	list, _ := answer.([]any)
+	return list
+}
+
 // refused expects an error's status and text.
 func (w *world) refused(method, path string, body any, status int, text string) {
 	w.t.Helper()

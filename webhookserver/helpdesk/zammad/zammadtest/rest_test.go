@@ -148,22 +148,33 @@ func TestTheSearchIndexFollowsTheDatabase(t *testing.T) {
 		"condition[ticket.tags][operator]=contains+all&condition[ticket.tags][value]=ours",
 		"condition[customer.mobile][operator]=is&condition[customer.mobile][value]=%2B491713920001",
 	} {
-		if found := w.must("GET", "/tickets/search?"+query, nil)["tickets"].([]any); len(found) != 1 || found[0] != opened["id"] {
+		if found := w.search(query); len(found) != 1 || found[0].(object)["id"] != opened["id"] {
 			t.Errorf("the database does not find the ticket by %s: %v", query, found)
 		}
 	}
-	if found := w.must("GET", "/tickets/search?query=Hello", nil)["tickets"].([]any); len(found) != 0 {
+	if found := w.search("query=Hello"); len(found) != 0 {
 		t.Errorf("the index knows already: %v", found)
 	}
 	if _, users := w.call("GET", "/users/search?query=491713920001", nil); len(users.([]any)) != 0 {
 		t.Errorf("the index knows already: %v", users)
 	}
 	w.ReleaseIndex()
-	if found := w.must("GET", "/tickets/search?query=Hello", nil)["tickets"].([]any); len(found) != 1 {
+	if found := w.search("query=Hello"); len(found) != 1 {
 		t.Error("the index does not find the ticket")
 	}
 	if _, users := w.call("GET", "/users/search?query=491713920001", nil); len(users.([]any)) != 1 {
 		t.Error("the index does not find the customer")
+	}
+}
+
+func TestASearchIsAnsweredAsTheVersionDoes(t *testing.T) {
+	w := newWorld(t, zammadtest.WithVersion("6.4.1"))
+	opened := w.must("POST", "/tickets", aTicket(nil))
+	if found := w.must("GET", "/tickets/search?query=Hello", nil)["tickets"].([]any); len(found) != 1 || found[0] != opened["id"] {
+		t.Errorf("found %v", found)
+	}
+	if found := w.search("query=Hello&expand=true"); len(found) != 1 {
+		t.Errorf("found %v", found)
 	}
 }
 

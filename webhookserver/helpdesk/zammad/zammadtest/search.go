@@ -10,6 +10,8 @@ import (
 
 // searchTickets is GET and POST /api/v1/tickets/search. With a query it asks the search index; with a condition alone
 // it asks the database, which knows everything at once (app/models/concerns/can_search.rb).
+// The answer lists tickets, as for every resource (application_controller/renders_models.rb#model_search_render); that of
+// versions before 6.5 has their IDs.
 func (s *Server) searchTickets(c *call) (int, any, *apiError) {
 	if failed := c.need("ticket.agent", "ticket.customer"); failed != nil {
 		return 0, nil, failed
@@ -53,11 +55,13 @@ func (s *Server) searchTickets(c *call) (int, any, *apiError) {
 	}
 	found = found[min(offset, len(found)):]
 	found = found[:min(limit, len(found))]
-	if c.flag("expand") {
+	if c.flag("expand") || !s.olderThan("6.5") {
 		list := []any{}
 		for _, t := range found {
 			body := s.ticketBody(t)
-			body["state"] = nameOf(stateNames, t.StateID)
+			if c.flag("expand") {
+				body["state"] = nameOf(stateNames, t.StateID)
+			}
 			list = append(list, body)
 		}
 		return http.StatusOK, list, nil

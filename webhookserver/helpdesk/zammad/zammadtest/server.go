@@ -2,9 +2,11 @@ package zammadtest
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"time"
 
@@ -104,6 +106,14 @@ func NewServer(options ...Option) *Server {
 	s.http = httptest.NewServer(s)
 	s.URL = s.http.URL
 	return s
+}
+
+// olderThan compares versions of the form 6.5.
+func (s *Server) olderThan(version string) bool {
+	var has, wants [2]int
+	_, _ = fmt.Sscanf(s.version, "%d.%d", &has[0], &has[1])
+	_, _ = fmt.Sscanf(version, "%d.%d", &wants[0], &wants[1])
+	return slices.Compare(has[:], wants[:]) < 0
 }
 
 // ServeHTTP answers a call to the REST API.
