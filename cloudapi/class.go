@@ -165,6 +165,7 @@ var classOfCode = map[int]Class{
 	131047: ClassWindowClosed,
 	131021: ClassUndeliverable, // Sender and recipient are the same.
 	131026: ClassUndeliverable,
+	130497: ClassUndeliverable, // The business may not write to customers of this country.
 	131050: ClassUndeliverable, // The customer opted out.
 	131062: ClassUndeliverable, // Not possible to a business-scoped user id.
 	130403: ClassUndeliverable, // The business blocked the customer.
@@ -175,7 +176,6 @@ var classOfCode = map[int]Class{
 	130429: ClassThroughput,
 
 	368:    ClassPolicy,
-	130497: ClassPolicy,
 	131031: ClassPolicy,
 	131048: ClassPolicy,
 	131064: ClassPolicy,

@@ -21,11 +21,28 @@ type PhoneNumber struct {
 	NameStatus             string
 	AccountMode            string
 	// PlatformType is "CLOUD_API" for a number that is registered here.
-	PlatformType    string
+	PlatformType string
+	// ThroughputLevel is what [Throughput] understands.
 	ThroughputLevel string
 	// MessagingLimit is how many customers the portfolio may write to first
 	// within 24 hours, such as "TIER_250".
 	MessagingLimit string
+}
+
+// StandardThroughput and HighThroughput are how many messages a second Meta takes
+// from a phone number.
+const (
+	StandardThroughput = 80
+	HighThroughput     = 1000
+)
+
+// Throughput returns how many messages a second Meta takes from a phone number of
+// this level. A level that is not known is taken for the standard one.
+func Throughput(level string) int {
+	if level == "HIGH" {
+		return HighThroughput
+	}
+	return StandardThroughput
 }
 
 const phoneNumberFields = "id,display_phone_number,verified_name,status,quality_rating,code_verification_status," +

@@ -45,7 +45,7 @@ func (r *Reconciler) configure(ctx context.Context, s *scope) error {
 // that the receiver has already. A receiver that knows its number keeps it whatever Meta says.
 func (s *scope) configuredNumber(current *corev1.ConfigMap) *config.PhoneNumber {
 	if s.number != nil && s.held {
-		return &config.PhoneNumber{ID: s.number.ID, Display: s.number.DisplayPhoneNumber}
+		return &config.PhoneNumber{ID: s.number.ID, Display: s.number.DisplayPhoneNumber, ThroughputLevel: s.number.ThroughputLevel}
 	}
 	if current == nil {
 		return nil

@@ -94,6 +94,8 @@ type PhoneNumber struct {
 	ID string `json:"id"`
 	// Display is the number as Meta writes it.
 	Display string `json:"display,omitempty"`
+	// ThroughputLevel is what Meta says of how fast the number may send: STANDARD, HIGH, or empty if not known.
+	ThroughputLevel string `json:"throughputLevel,omitempty"`
 }
 
 // Messages are the texts that a customer gets without an agent. An empty text is not sent.

@@ -25,6 +25,9 @@ func (o *Outbox) call(ctx context.Context, j job) error {
 	ctx = context.WithoutCancel(ctx)
 	if callErr == nil {
 		o.release(e.Kind.Destination())
+		if e.SendText != nil {
+			o.pace.taken()
+		}
 		return o.Store.Update(ctx, func(tx *store.Tx) error { return o.done(tx, e, remoteID) })
 	}
 	verdict := caller.Judge(callErr)
@@ -32,6 +35,10 @@ func (o *Outbox) call(ctx context.Context, j job) error {
 	case Stop, StopUntilChanged:
 		o.stop(e.Kind.Destination(), verdict, j.configuration)
 	case NotYet:
+	case NumberTooFast:
+		o.release(e.Kind.Destination())
+		now := o.Clock.Now()
+		o.rest(e.Kind.Destination(), now, o.pace.slow(verdict.After, now))
 	default:
 		o.release(e.Kind.Destination())
 	}
@@ -62,10 +69,12 @@ func (o *Outbox) failed(tx *store.Tx, e store.Effect, v Verdict) error {
 	now := o.Clock.Now()
 	pause := max(o.backoff(e.Attempts), v.After)
 	switch v.Means {
-	case Stop, StopUntilChanged:
+	case Stop, StopUntilChanged, NumberTooFast:
 		return tx.Postpone(e, now, v.Reason, false)
 	case NotYet:
 		return tx.Postpone(e, now.Add(v.After), v.Reason, false)
+	case CustomerTooFast:
+		return tx.Postpone(e, now.Add(max(customerPause(e.Attempts), v.After)), v.Reason, true)
 	case Refused:
 		return finish(tx, e, store.EffectGivenUp, conversation.Refused, v.Reason, now)
 	case Dead:
@@ -135,6 +144,11 @@ func finish(tx *store.Tx, e store.Effect, state store.EffectState, outcome conve
 func (o *Outbox) backoff(attempts int) time.Duration {
 	ceiling := math.Min(float64(maxBackoff), float64(firstBackoff)*math.Pow(2, float64(max(attempts, 1)-1)))
 	return time.Duration(o.Jitter() * ceiling)
+}
+
+// customerPause is the pause that WhatsApp advises after an attempt that was too soon for the customer.
+func customerPause(attempts int) time.Duration {
+	return time.Duration(math.Min(float64(maxBackoff), math.Pow(4, float64(max(attempts, 1)))*float64(time.Second)))
 }
 
 // stop holds the calls to a destination back, unless the configuration has changed since the call that told so.

@@ -37,6 +37,10 @@ const (
 	TryAgain Meaning = iota
 	// NotYet: no call was made, because something else has to be done first. This was no attempt.
 	NotYet
+	// NumberTooFast: as TryAgain, but no call at all may be made for a moment. This was no attempt.
+	NumberTooFast
+	// CustomerTooFast: as TryAgain, after a pause that grows as WhatsApp wants for one customer.
+	CustomerTooFast
 	// InDoubt: the call may have been carried out.
 	InDoubt
 	// Refused: the call was not carried out and never will be. Whoever wrote the message is told.

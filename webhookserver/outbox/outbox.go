@@ -5,6 +5,7 @@ package outbox
 
 import (
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,7 +15,6 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
-	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/engine"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
@@ -42,6 +42,12 @@ const (
 	leastAttempts = 20
 	// probeAfter is how long a destination that no call can succeed with is left alone, before one call tries again.
 	probeAfter = 15 * time.Minute
+	// longestSleep bounds how long a timer is waited for without looking at the clock again, which may have been set.
+	longestSleep = time.Minute
+	// senderLease is how long one of several processes has the sending for itself, so that WhatsApp's limits are kept by
+	// all of them together.
+	senderLease = 10 * time.Second
+	sender      = "sender"
 )
 
 // Options are what an Outbox works with.
@@ -53,6 +59,8 @@ type Options struct {
 	Held func() bool
 	// Callers make the calls, by destination.
 	Callers map[conversation.Destination]Caller
+	// Throughput, if set, returns how many messages a second the number may send; zero for the standard.
+	Throughput func() int
 	// Jitter returns a random number in [0, 1).
 	Jitter func() float64
 }
@@ -62,10 +70,17 @@ type Outbox struct {
 	Options
 	wake    chan struct{}
 	running sync.WaitGroup
+	pace    *pace
+	// name tells this process from others that have the store open.
+	name string
+	// began is when Run did.
+	began time.Time
 
 	mu sync.Mutex
-	// busy counts the calls that are being made.
-	busy map[conversation.Destination]int
+	// busy holds the effects whose calls are being made.
+	busy map[conversation.Destination]map[int64]struct{}
+	// resting holds the destinations that are left alone for a moment.
+	resting map[conversation.Destination]rest
 	// stopped holds the destinations that no call can succeed with.
 	stopped map[conversation.Destination]stop
 	// configuration counts the changes of the configuration.
@@ -78,14 +93,23 @@ type stop struct {
 	until time.Time
 }
 
+// rest is a moment in which a destination is left alone. It says how long it is, because the clock may be set back.
+type rest struct {
+	until time.Time
+	lasts time.Duration
+}
+
+func (r rest) over(now time.Time) bool { return !now.Before(r.until) || r.until.Sub(now) > r.lasts }
+
 // New returns an outbox that does nothing before Run.
 func New(o Options) *Outbox {
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64
 	}
 	return &Outbox{
-		Options: o, wake: make(chan struct{}, 1),
-		busy: map[conversation.Destination]int{}, stopped: map[conversation.Destination]stop{},
+		Options: o, wake: make(chan struct{}, 1), pace: newPace(), name: crand.Text(),
+		busy: map[conversation.Destination]map[int64]struct{}{}, stopped: map[conversation.Destination]stop{},
+		resting: map[conversation.Destination]rest{},
 	}
 }
 
@@ -122,6 +146,7 @@ func (o *Outbox) StoppedReason(d conversation.Destination) string {
 // Run makes calls until the context ends or the store fails, and then waits for the calls that were begun.
 func (o *Outbox) Run(ctx context.Context) error {
 	defer o.running.Wait()
+	o.began = o.Clock.Now()
 	for {
 		next, err := o.dispatch(ctx)
 		switch {
@@ -153,7 +178,7 @@ func (o *Outbox) wait(ctx context.Context, next time.Time) bool {
 	}
 	var due <-chan time.Time
 	if !next.IsZero() {
-		timer := o.Clock.NewTimer(next.Sub(o.Clock.Now()))
+		timer := o.Clock.NewTimer(min(next.Sub(o.Clock.Now()), longestSleep))
 		defer timer.Stop()
 		due = timer.C()
 	}
@@ -166,178 +191,4 @@ func (o *Outbox) wait(ctx context.Context, next time.Time) bool {
 		return false
 	}
 	return true
-}
-
-// job is an effect that was taken, with its conversation.
-type job struct {
-	effect store.Effect
-	state  conversation.State
-	// configuration is that under which the call is made.
-	configuration int
-}
-
-// dispatch begins the calls that are due and returns when the next will be.
-func (o *Outbox) dispatch(ctx context.Context) (next time.Time, err error) {
-	room, resume := o.room()
-	var destinations []conversation.Destination
-	for d := range room {
-		destinations = append(destinations, d)
-	}
-	if next, err = o.nextDue(ctx, destinations); err != nil || next.IsZero() || next.After(o.Clock.Now()) {
-		return earliest(next, resume), err
-	}
-	var (
-		jobs        []job
-		interrupted int64
-	)
-	if err := o.Store.Update(ctx, func(tx *store.Tx) (err error) {
-		jobs = jobs[:0]
-		if interrupted, err = tx.DoubtInFlight(o.Clock.Now(), statusWait); err != nil {
-			return err
-		}
-		for d, limit := range room {
-			taken, err := o.take(tx, d, limit)
-			if err != nil {
-				return err
-			}
-			jobs = append(jobs, taken...)
-		}
-		return nil
-	}); err != nil {
-		return time.Time{}, err
-	}
-	if interrupted > 0 {
-		o.Log.Info("calls were interrupted; looking what became of them", "calls", interrupted)
-	}
-	for _, j := range jobs {
-		o.start(ctx, j)
-	}
-	// Something may have been settled in the taking, or there was more than room for.
-	if room, _ = o.room(); len(room) == 0 {
-		return resume, nil
-	}
-	destinations = destinations[:0]
-	for d := range room {
-		destinations = append(destinations, d)
-	}
-	next, err = o.nextDue(ctx, destinations)
-	return earliest(next, resume), err
-}
-
-func (o *Outbox) nextDue(ctx context.Context, destinations []conversation.Destination) (next time.Time, err error) {
-	err = o.Store.View(ctx, func(tx *store.Tx) error {
-		next, err = tx.NextDue(destinations...)
-		return err
-	})
-	return next, err
-}
-
-func earliest(a, b time.Time) time.Time {
-	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
-		return b
-	}
-	return a
-}
-
-// room returns how many calls each destination can take, and when the first of those that take none may be tried
-// again.
-func (o *Outbox) room() (room map[conversation.Destination]int, resume time.Time) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	room = map[conversation.Destination]int{}
-	held := o.Held != nil && o.Held()
-	now := o.Clock.Now()
-	for d := range o.Callers {
-		// WhatsApp keeps files for days only, so they are fetched while all else is held.
-		if held && d != conversation.Media {
-			continue
-		}
-		free := concurrency - o.busy[d]
-		if s, stopped := o.stopped[d]; stopped {
-			if s.until.IsZero() || now.Before(s.until) {
-				resume = earliest(resume, s.until)
-				continue
-			}
-			// One call finds out whether the others can go.
-			free = 1 - o.busy[d]
-		}
-		if free > 0 {
-			room[d] = free
-		}
-	}
-	return room, resume
-}
-
-// take marks due effects as being called, or looked at, and returns them. Replies that have become too late are
-// ended here.
-func (o *Outbox) take(tx *store.Tx, d conversation.Destination, limit int) ([]job, error) {
-	now := o.Clock.Now()
-	due, err := tx.DueEffects(now, limit, d)
-	if err != nil {
-		return nil, err
-	}
-	var jobs []job
-	for _, e := range due {
-		state, found, err := tx.Conversation(e.Conversation)
-		if err == nil && !found {
-			err = engine.ErrNoConversation
-		}
-		switch {
-		case err != nil:
-		case e.State == store.EffectInDoubt:
-			e, err = tx.BeginLook(e, now.Add(leaseOf(e)))
-			jobs = append(jobs, job{effect: e, state: state})
-		case e.Kind.Destination() == conversation.Graph && !state.MaySend(now):
-			err = finish(tx, e, store.EffectGivenUp, conversation.Refused, conversation.WindowClosed(state.WindowEnds()), now)
-		case e.SendText != nil && state.Outdated(*e.SendText, now) != "":
-			err = finish(tx, e, store.EffectGivenUp, conversation.Refused, state.Outdated(*e.SendText, now), now)
-		default:
-			e, err = tx.BeginCall(e, now, now.Add(leaseOf(e)))
-			jobs = append(jobs, job{effect: e, state: state})
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return jobs, nil
-}
-
-func timeoutOf(e store.Effect) time.Duration {
-	if e.FetchMedia != nil || e.UploadMedia != nil {
-		return transferTimeout
-	}
-	return callTimeout
-}
-
-func leaseOf(e store.Effect) time.Duration {
-	if e.FetchMedia != nil || e.UploadMedia != nil {
-		return transferLease
-	}
-	return lease
-}
-
-func (o *Outbox) start(ctx context.Context, j job) {
-	d := j.effect.Kind.Destination()
-	o.mu.Lock()
-	o.busy[d]++
-	j.configuration = o.configuration
-	o.mu.Unlock()
-	o.running.Go(func() {
-		// A call that was begun is finished, so that a shutdown leaves nothing in doubt.
-		callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeoutOf(j.effect))
-		defer cancel()
-		var err error
-		if j.effect.State == store.EffectInDoubt {
-			err = o.look(callCtx, j)
-		} else {
-			err = o.call(callCtx, j)
-		}
-		if err != nil && !errors.Is(err, store.ErrSettled) && o.Store.Err() == nil {
-			o.Log.Error("the end of a call could not be noted; it is looked at again", "kind", j.effect.Kind, "error", err)
-		}
-		o.mu.Lock()
-		o.busy[d]--
-		o.mu.Unlock()
-		o.Wake()
-	})
 }

@@ -77,6 +77,8 @@ type bench struct {
 	clock           *clocktest.Fake
 	graph, helpdesk caller
 	outbox          *outbox.Outbox
+	// throughput is how many messages a second the number may send: as good as any number, unless a test is about it.
+	throughput int
 }
 
 func newBench(t *testing.T) *bench {
@@ -86,18 +88,25 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	b := &bench{t: t, store: s, clock: clocktest.New(start)}
-	b.update(func(tx *store.Tx) error {
-		return tx.SaveConversation(conversation.State{ID: "c", Epoch: 1, Open: true, LastMessageAt: start, Customer: conversation.Customer{Phone: "1555"}}, start)
-	})
+	b := &bench{t: t, store: s, clock: clocktest.New(start), throughput: 10_000}
+	b.customer("c")
 	return b
+}
+
+// customer begins a conversation.
+func (b *bench) customer(id string) {
+	b.t.Helper()
+	b.update(func(tx *store.Tx) error {
+		return tx.SaveConversation(conversation.State{ID: id, Epoch: 1, Open: true, LastMessageAt: start, Customer: conversation.Customer{Phone: "1555"}}, start)
+	})
 }
 
 func (b *bench) run() {
 	b.t.Helper()
 	b.outbox = outbox.New(outbox.Options{
 		Store: b.store, Clock: b.clock, Log: slog.New(slog.DiscardHandler),
-		Callers: map[conversation.Destination]outbox.Caller{conversation.Graph: &b.graph, conversation.Helpdesk: &b.helpdesk},
+		Callers:    map[conversation.Destination]outbox.Caller{conversation.Graph: &b.graph, conversation.Helpdesk: &b.helpdesk},
+		Throughput: func() int { return b.throughput },
 		// The whole of the pause, so that its end can be told.
 		Jitter: func() float64 { return 1 },
 	})
@@ -122,8 +131,14 @@ func (b *bench) update(fn func(*store.Tx) error) {
 // reply queues a reply of one part.
 func (b *bench) reply(id string) {
 	b.t.Helper()
+	b.replyTo("c", id)
+}
+
+// replyTo does so in a conversation.
+func (b *bench) replyTo(customer, id string) {
+	b.t.Helper()
 	b.update(func(tx *store.Tx) error {
-		return engine.Apply(tx, "c", conversation.ReplyWritten{ID: id, Epoch: 1, Text: "text"}, b.clock.Now())
+		return engine.Apply(tx, customer, conversation.ReplyWritten{ID: id, Epoch: 1, Text: "text"}, b.clock.Now())
 	})
 }
 

@@ -247,11 +247,23 @@ func (tx *Tx) promote(conversationID string, destination conversation.Destinatio
 
 // DoubtInFlight puts the effects in doubt whose call was interrupted, which is known when the lease has ended, and
 // returns how many there were. Those of the helpdesk are looked at at once; what was sent to customers is looked at
-// wait after the call, which gives a status the time to come.
-func (tx *Tx) DoubtInFlight(now time.Time, wait time.Duration) (int64, error) {
+// wait after the call, which gives a status the time to come. The calls that are still being made are told by their
+// effects' IDs: a clock that was set forward ends no lease of a process that is alive.
+func (tx *Tx) DoubtInFlight(now time.Time, wait time.Duration, made ...int64) (int64, error) {
+	where, args := `state = 2 AND next_at <= ?`, []any{wait.Milliseconds(), millis(now), millis(now)}
+	if len(made) > 0 {
+		where += ` AND id NOT IN (?` + strings.Repeat(", ?", len(made)-1) + `)`
+		for _, id := range made {
+			args = append(args, id)
+		}
+	}
 	return tx.exec(`UPDATE effect SET state = 3, claim = claim + 1, error = 'interrupted',
-		next_at = CASE WHEN destination = 'graph' THEN called_at + ? ELSE ? END WHERE state = 2 AND next_at <= ?`,
-		wait.Milliseconds(), millis(now), millis(now))
+		next_at = CASE WHEN destination = 'graph' THEN called_at + ? ELSE ? END WHERE `+where, args...)
+}
+
+// Wait lets an effect that is ready be looked at again at a later time.
+func (tx *Tx) Wait(e Effect, until time.Time) error {
+	return tx.must(tx.exec(`UPDATE effect SET next_at = ? WHERE id = ? AND claim = ? AND state = 1`, millis(until), e.ID, e.Claim))
 }
 
 // DeadLetters returns the effects that were given up and wait for a person, with an ID above after, oldest first.

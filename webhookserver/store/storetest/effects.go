@@ -221,6 +221,14 @@ func leases(t *testing.T, opener Opener) {
 			t.Fatal(err)
 		}
 	}
+	// A call that is known to be made still is not in doubt, whatever the clock says.
+	update(t, s, func(tx *store.Tx) error {
+		n, err := tx.DoubtInFlight(At.Add(24*time.Hour), time.Minute, byKeyTx(t, tx, "send").ID)
+		if n != 0 {
+			t.Error("a call that is being made was put in doubt")
+		}
+		return err
+	})
 	view(t, s, func(tx *store.Tx) error {
 		next, err := tx.NextDue(conversation.Graph)
 		if !next.Equal(At.Add(lease)) {
@@ -228,6 +236,35 @@ func leases(t *testing.T, opener Opener) {
 		}
 		return err
 	})
+}
+
+func duties(t *testing.T, opener Opener) {
+	s := open(t, opener)
+	const lasts = 10 * time.Second
+	for _, step := range []struct {
+		holder string
+		after  time.Duration
+		held   bool
+		ends   time.Duration
+	}{
+		{"one", 0, true, lasts},
+		{"two", time.Second, false, lasts},
+		{"one", 2 * time.Second, true, lasts},
+		{"one", 6 * time.Second, true, 16 * time.Second},
+		{"two", 15 * time.Second, false, 16 * time.Second},
+		{"two", 16 * time.Second, true, 26 * time.Second},
+		{"one", 17 * time.Second, false, 26 * time.Second},
+		// The clock was set back by an hour: what is left of the lease is no measure.
+		{"one", -time.Hour, true, lasts - time.Hour},
+	} {
+		update(t, s, func(tx *store.Tx) error {
+			ends, held, err := tx.Lease("duty", step.holder, At.Add(step.after), lasts)
+			if held != step.held || !ends.Equal(At.Add(step.ends)) {
+				t.Errorf("%s after %v: held %v until %v, want %v until %v", step.holder, step.after, held, ends.Sub(At), step.held, step.ends)
+			}
+			return err
+		})
+	}
 }
 
 var errUndo = errors.New("undo")
@@ -250,6 +287,7 @@ func lostClaims(t *testing.T, opener Opener) {
 		"Doubt":        func(tx *store.Tx) error { return tx.Doubt(old, At, "") },
 		"RepeatEffect": func(tx *store.Tx) error { return tx.RepeatEffect(old, At) },
 		"HoldEffect":   func(tx *store.Tx) error { return tx.HoldEffect(old, At) },
+		"Wait":         func(tx *store.Tx) error { return tx.Wait(old, At) },
 		"BeginLook":    func(tx *store.Tx) error { _, err := tx.BeginLook(old, At); return err },
 		"BeginCall":    func(tx *store.Tx) error { _, err := tx.BeginCall(old, At, At); return err },
 	} {

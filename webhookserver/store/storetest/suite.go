@@ -40,6 +40,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"A dead letter is replayed in its place":         replay,
 		"What was in flight is in doubt after a crash":   inFlightIsInDoubt,
 		"A lease keeps others off until it ends":         leases,
+		"A duty is one holder's at a time":               duties,
 		"A claim that was lost changes nothing":          lostClaims,
 		"Text that is not text is kept as it can be":     oddText,
 		"What is old is removed, and nothing else":       retention,

@@ -1,0 +1,251 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/engine"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// job is an effect that was taken, with its conversation.
+type job struct {
+	effect store.Effect
+	state  conversation.State
+	// configuration is that under which the call is made.
+	configuration int
+}
+
+// dispatch begins the calls that are due and returns when the next will be.
+func (o *Outbox) dispatch(ctx context.Context) (next time.Time, err error) {
+	room, resume := o.room()
+	var destinations []conversation.Destination
+	for d := range room {
+		destinations = append(destinations, d)
+	}
+	if next, err = o.nextDue(ctx, destinations); err != nil || next.IsZero() || next.After(o.Clock.Now()) {
+		return earliest(next, resume), err
+	}
+	var (
+		jobs        []job
+		interrupted int64
+	)
+	if err := o.Store.Update(ctx, func(tx *store.Tx) (err error) {
+		jobs = jobs[:0]
+		if interrupted, err = tx.DoubtInFlight(o.Clock.Now(), statusWait, o.made()...); err != nil {
+			return err
+		}
+		for d, limit := range room {
+			taken, err := o.take(tx, d, limit)
+			if err != nil {
+				return err
+			}
+			jobs = append(jobs, taken...)
+		}
+		return nil
+	}); err != nil {
+		return time.Time{}, err
+	}
+	if interrupted > 0 {
+		o.Log.Info("calls were interrupted; looking what became of them", "calls", interrupted)
+	}
+	for _, j := range jobs {
+		o.start(ctx, j)
+	}
+	// Something may have been settled in the taking, or there was more than room for.
+	if room, _ = o.room(); len(room) == 0 {
+		return resume, nil
+	}
+	destinations = destinations[:0]
+	for d := range room {
+		destinations = append(destinations, d)
+	}
+	next, err = o.nextDue(ctx, destinations)
+	return earliest(next, resume), err
+}
+
+func (o *Outbox) nextDue(ctx context.Context, destinations []conversation.Destination) (next time.Time, err error) {
+	err = o.Store.View(ctx, func(tx *store.Tx) error {
+		next, err = tx.NextDue(destinations...)
+		return err
+	})
+	return next, err
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+// room returns how many calls each destination can take, and when the first of those that take none may be tried
+// again.
+func (o *Outbox) room() (room map[conversation.Destination]int, resume time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	room = map[conversation.Destination]int{}
+	held := o.Held != nil && o.Held()
+	now := o.Clock.Now()
+	for d := range o.Callers {
+		// WhatsApp keeps files for days only, so they are fetched while all else is held.
+		if held && d != conversation.Media {
+			continue
+		}
+		if r := o.resting[d]; !r.over(now) {
+			resume = earliest(resume, r.until)
+			continue
+		}
+		free := concurrency - len(o.busy[d])
+		if s, stopped := o.stopped[d]; stopped {
+			if s.until.IsZero() || now.Before(s.until) {
+				resume = earliest(resume, s.until)
+				continue
+			}
+			// One call finds out whether the others can go.
+			free = 1 - len(o.busy[d])
+		}
+		if free > 0 {
+			room[d] = free
+		}
+	}
+	return room, resume
+}
+
+// made returns the effects whose calls are being made.
+func (o *Outbox) made() (ids []int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, effects := range o.busy {
+		ids = slices.AppendSeq(ids, maps.Keys(effects))
+	}
+	return ids
+}
+
+// rest leaves a destination alone until a time.
+func (o *Outbox) rest(d conversation.Destination, now, until time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.resting[d] = rest{until: until, lasts: until.Sub(now)}
+}
+
+// take marks due effects as being called, or looked at, and returns them. Replies that have become too late are
+// ended here.
+func (o *Outbox) take(tx *store.Tx, d conversation.Destination, limit int) ([]job, error) {
+	now := o.Clock.Now()
+	if d == conversation.Graph {
+		if o.Throughput != nil {
+			o.pace.limit(o.Throughput())
+		}
+		if sends, err := o.sends(tx, now); err != nil || !sends {
+			return nil, err
+		}
+	}
+	due, err := tx.DueEffects(now, limit, d)
+	if err != nil {
+		return nil, err
+	}
+	var jobs []job
+	for _, e := range due {
+		taken, j, err := o.takeOne(tx, e, now)
+		if err != nil {
+			return nil, err
+		}
+		if taken {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs, nil
+}
+
+// sends tells whether this process is the one that sends, where several have the store open.
+func (o *Outbox) sends(tx *store.Tx, now time.Time) (bool, error) {
+	if o.Store.Poll() == 0 {
+		return true, nil
+	}
+	ends, held, err := tx.Lease(sender, o.name, now, senderLease)
+	if err == nil && !held {
+		o.rest(conversation.Graph, now, ends)
+	}
+	return held, err
+}
+
+// takeOne takes one effect, unless it has to wait or was ended.
+func (o *Outbox) takeOne(tx *store.Tx, e store.Effect, now time.Time) (taken bool, j job, err error) {
+	state, found, err := tx.Conversation(e.Conversation)
+	if err == nil && !found {
+		err = engine.ErrNoConversation
+	}
+	if err != nil {
+		return false, j, err
+	}
+	switch heard := o.began.Add(statusWait); {
+	case e.State == store.EffectInDoubt && e.SendText != nil && now.Before(heard):
+		// While no process ran, no status could come.
+		return false, j, tx.HoldEffect(e, heard)
+	case e.State == store.EffectInDoubt:
+		e, err = tx.BeginLook(e, now.Add(leaseOf(e)))
+		return true, job{effect: e, state: state}, err
+	case e.Kind.Destination() == conversation.Graph && !state.MaySend(now):
+		return false, j, finish(tx, e, store.EffectGivenUp, conversation.Refused, conversation.WindowClosed(state.WindowEnds()), now)
+	case e.SendText != nil && state.Outdated(*e.SendText, now) != "":
+		return false, j, finish(tx, e, store.EffectGivenUp, conversation.Refused, state.Outdated(*e.SendText, now), now)
+	}
+	if e.SendText != nil {
+		if at, number := o.pace.admit(e.Conversation, now); number {
+			o.rest(conversation.Graph, now, at)
+			return false, j, nil
+		} else if at.After(now) {
+			return false, j, tx.Wait(e, at)
+		}
+	}
+	e, err = tx.BeginCall(e, now, now.Add(leaseOf(e)))
+	return true, job{effect: e, state: state}, err
+}
+
+func timeoutOf(e store.Effect) time.Duration {
+	if e.FetchMedia != nil || e.UploadMedia != nil {
+		return transferTimeout
+	}
+	return callTimeout
+}
+
+func leaseOf(e store.Effect) time.Duration {
+	if e.FetchMedia != nil || e.UploadMedia != nil {
+		return transferLease
+	}
+	return lease
+}
+
+func (o *Outbox) start(ctx context.Context, j job) {
+	d := j.effect.Kind.Destination()
+	o.mu.Lock()
+	if o.busy[d] == nil {
+		o.busy[d] = map[int64]struct{}{}
+	}
+	o.busy[d][j.effect.ID] = struct{}{}
+	j.configuration = o.configuration
+	o.mu.Unlock()
+	o.running.Go(func() {
+		// A call that was begun is finished, so that a shutdown leaves nothing in doubt.
+		callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeoutOf(j.effect))
+		defer cancel()
+		var err error
+		if j.effect.State == store.EffectInDoubt {
+			err = o.look(callCtx, j)
+		} else {
+			err = o.call(callCtx, j)
+		}
+		if err != nil && !errors.Is(err, store.ErrSettled) && o.Store.Err() == nil {
+			o.Log.Error("the end of a call could not be noted; it is looked at again", "kind", j.effect.Kind, "error", err)
+		}
+		o.mu.Lock()
+		delete(o.busy[d], j.effect.ID)
+		o.mu.Unlock()
+		o.Wake()
+	})
+}
