@@ -25,7 +25,11 @@ func (r *Reconciler) credentials(ctx context.Context, s *scope) error {
 	if !s.refresh.due || !s.accessToken.known() {
 		return nil
 	}
-	info, err := r.graph.debugToken(ctx, s.refresh.maxAge, s.accessToken.value)
+	info, err := r.graph.debugToken(ctx, s.refresh.maxAge, s.access())
+	if cloudapi.ClassOf(err) == cloudapi.ClassAppSecret {
+		// Without a proof, Meta may still say which app's secret is missing.
+		info, err = r.graph.debugToken(ctx, s.refresh.maxAge, access{token: s.accessToken.value})
+	}
 	if err != nil {
 		s.credentials = s.tokenRefused(err)
 		return nil
@@ -44,6 +48,11 @@ func (r *Reconciler) credentials(ctx context.Context, s *scope) error {
 	s.subscriptions = subscriptions
 	s.credentials = accepted(info, s.now)
 	return nil
+}
+
+// access is what the channel calls Meta with.
+func (s *scope) access() access {
+	return access{token: s.accessToken.value, appSecret: s.appSecret.value}
 }
 
 // proven reports whether the credentials were proven in this reconciliation, which all other calls build on.
@@ -88,6 +97,9 @@ func accepted(info cloudapi.TokenInfo, now time.Time) *finding {
 
 func (s *scope) tokenRefused(err error) *finding {
 	switch cloudapi.ClassOf(err) {
+	case cloudapi.ClassAppSecret:
+		return fails(v1alpha1.ReasonAppSecretInvalid,
+			"The app secret is not that of the app to which the access token belongs. Copy it from the app's dashboard, App settings > Basic, into the Secret.")
 	case cloudapi.ClassInvalidToken:
 		return fails(v1alpha1.ReasonTokenInvalid, "Meta refuses the access token. "+sentence(err)+" Generate a new token for the system user and put it into the Secret.")
 	case cloudapi.ClassInvalidRequest:

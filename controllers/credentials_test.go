@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
@@ -88,6 +89,21 @@ var _ = Describe("Credentials", func() {
 	It("proves the app secret", func() {
 		f.setSecret(map[string]string{"app-secret": "0123456789abcdef0123456789abcdef"})
 		expectBroken(f.create(), v1alpha1.ReasonAppSecretInvalid, "not that of app "+f.app.ID)
+	})
+
+	It("proves the app secret with every call, for apps that answer no others", func() {
+		simulator.AddApp(cloudapitest.App{ID: f.app.ID, Secret: f.app.Secret, RequireProof: true})
+		channel := f.createReady()
+		Expect(api.Delete(f.ctx, channel)).To(Succeed())
+		Eventually(func() error { return api.Get(f.ctx, client.ObjectKeyFromObject(channel), channel) }).ShouldNot(Succeed())
+		simulator.AddApp(cloudapitest.App{ID: f.app.ID, Secret: f.app.Secret})
+		Expect(f.override()).To(BeEmpty(), "the callback URL was cleared at Meta")
+	})
+
+	It("tells a wrong app secret where the app answers nothing without the right one", func() {
+		simulator.AddApp(cloudapitest.App{ID: f.app.ID, Secret: f.app.Secret, RequireProof: true})
+		f.setSecret(map[string]string{"app-secret": "0123456789abcdef0123456789abcdef"})
+		expectBroken(f.create(), v1alpha1.ReasonAppSecretInvalid, "not that of the app to which the access token belongs")
 	})
 
 	It("warns two weeks before a token ends", func() {

@@ -103,7 +103,13 @@ func (r *Reconciler) clearOverride(ctx context.Context, s *scope) error {
 	if missing != nil {
 		return errOutOfReach
 	}
-	configuration, err := r.graph.webhookConfiguration(ctx, token.value, number.ID)
+	// Most apps answer without a proof of the app secret too, so that one which is gone already is no reason to give up.
+	secret, _, err := r.resolve(ctx, s.channel.Namespace, s.channel.Spec.AppSecretSecretRef, "appSecretSecretRef")
+	if err != nil {
+		return err
+	}
+	with := access{token: token.value, appSecret: secret.value}
+	configuration, err := r.graph.webhookConfiguration(ctx, with, number.ID)
 	if err != nil {
 		return reachable(err)
 	}
@@ -111,7 +117,7 @@ func (r *Reconciler) clearOverride(ctx context.Context, s *scope) error {
 	if override == "" || (override != known.URL && override != known.IntendedURL) {
 		return nil
 	}
-	return reachable(r.graph.clearCallbackOverride(ctx, token.value, number.ID))
+	return reachable(r.graph.clearCallbackOverride(ctx, with, number.ID))
 }
 
 // reachable tells errors that may pass from those that will not.

@@ -14,6 +14,22 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 )
 
+// GraphAPI returns what calls Meta and proves with each call that it knows an app's secret. Apps with the setting
+// "Require App Secret" answer no others.
+type GraphAPI func(appSecret cloudapi.Token) Graph
+
+// ProvingGraph is the GraphAPI of a client.
+func ProvingGraph(client *cloudapi.Client) GraphAPI {
+	return func(appSecret cloudapi.Token) Graph { return client.WithAppSecret(appSecret) }
+}
+
+// access is what a channel calls Meta with.
+type access struct {
+	token cloudapi.Token
+	// appSecret is that of the token's app; empty to prove nothing.
+	appSecret cloudapi.Token
+}
+
 // Graph is what the operator needs of Meta's Cloud API. *cloudapi.Client is one.
 type Graph interface {
 	DebugToken(ctx context.Context, token cloudapi.Token) (cloudapi.TokenInfo, error)
@@ -42,7 +58,7 @@ const (
 // throttles an app, none of its channels asks until the pause is over. A channel only ever sees what was fetched with
 // its own token, because the token is part of what makes two questions the same.
 type sharedGraph struct {
-	api   Graph
+	api   GraphAPI
 	clock clock.PassiveClock
 
 	flights singleflight.Group
@@ -60,7 +76,7 @@ type answer struct {
 	at    time.Time
 }
 
-func newSharedGraph(api Graph, clock clock.PassiveClock) *sharedGraph {
+func newSharedGraph(api GraphAPI, clock clock.PassiveClock) *sharedGraph {
 	return &sharedGraph{
 		api:     api,
 		clock:   clock,
@@ -71,10 +87,10 @@ func newSharedGraph(api Graph, clock clock.PassiveClock) *sharedGraph {
 }
 
 // debugToken reads what Meta knows of a token. An answer may be as old as maxAge.
-func (g *sharedGraph) debugToken(ctx context.Context, maxAge time.Duration, token cloudapi.Token) (cloudapi.TokenInfo, error) {
-	who := hashOf(token)
-	info, err := share(ctx, g, "DebugToken", who, "", maxAge, func(ctx context.Context) (cloudapi.TokenInfo, error) {
-		return g.api.DebugToken(ctx, token)
+func (g *sharedGraph) debugToken(ctx context.Context, maxAge time.Duration, with access) (cloudapi.TokenInfo, error) {
+	who := hashOf(with.token)
+	info, err := share(ctx, g, "DebugToken", who, hashOf(with.appSecret), maxAge, func(ctx context.Context) (cloudapi.TokenInfo, error) {
+		return g.api(with.appSecret).DebugToken(ctx, with.token)
 	})
 	if err == nil && info.AppID != "" {
 		g.mu.Lock()
@@ -90,27 +106,27 @@ func (g *sharedGraph) appSubscriptions(ctx context.Context, maxAge time.Duration
 	g.apps[who] = app.ID
 	g.mu.Unlock()
 	return share(ctx, g, "AppSubscriptions", who, app.ID, maxAge, func(ctx context.Context) ([]cloudapi.AppSubscription, error) {
-		return g.api.AppSubscriptions(ctx, app)
+		return g.api("").AppSubscriptions(ctx, app)
 	})
 }
 
-func (g *sharedGraph) phoneNumbers(ctx context.Context, maxAge time.Duration, token cloudapi.Token, businessAccountID string) ([]cloudapi.PhoneNumber, error) {
-	return share(ctx, g, "PhoneNumbers", hashOf(token), businessAccountID, maxAge, func(ctx context.Context) ([]cloudapi.PhoneNumber, error) {
-		return g.api.PhoneNumbers(ctx, token, businessAccountID)
+func (g *sharedGraph) phoneNumbers(ctx context.Context, maxAge time.Duration, with access, businessAccountID string) ([]cloudapi.PhoneNumber, error) {
+	return share(ctx, g, "PhoneNumbers", hashOf(with.token), businessAccountID+"/"+hashOf(with.appSecret), maxAge, func(ctx context.Context) ([]cloudapi.PhoneNumber, error) {
+		return g.api(with.appSecret).PhoneNumbers(ctx, with.token, businessAccountID)
 	})
 }
 
-func (g *sharedGraph) subscribedApps(ctx context.Context, maxAge time.Duration, token cloudapi.Token, businessAccountID string) ([]cloudapi.SubscribedApp, error) {
-	return share(ctx, g, "SubscribedApps", hashOf(token), businessAccountID, maxAge, func(ctx context.Context) ([]cloudapi.SubscribedApp, error) {
-		return g.api.SubscribedApps(ctx, token, businessAccountID)
+func (g *sharedGraph) subscribedApps(ctx context.Context, maxAge time.Duration, with access, businessAccountID string) ([]cloudapi.SubscribedApp, error) {
+	return share(ctx, g, "SubscribedApps", hashOf(with.token), businessAccountID+"/"+hashOf(with.appSecret), maxAge, func(ctx context.Context) ([]cloudapi.SubscribedApp, error) {
+		return g.api(with.appSecret).SubscribedApps(ctx, with.token, businessAccountID)
 	})
 }
 
 // webhookConfiguration is never shared: it is one number's, and it decides about writing.
-func (g *sharedGraph) webhookConfiguration(ctx context.Context, token cloudapi.Token, phoneNumberID string) (cloudapi.WebhookConfiguration, error) {
+func (g *sharedGraph) webhookConfiguration(ctx context.Context, with access, phoneNumberID string) (cloudapi.WebhookConfiguration, error) {
 	var configuration cloudapi.WebhookConfiguration
-	err := g.call(ctx, readTimeout, "WebhookConfiguration", hashOf(token), func(ctx context.Context) (err error) {
-		configuration, err = g.api.WebhookConfiguration(ctx, token, phoneNumberID)
+	err := g.call(ctx, readTimeout, "WebhookConfiguration", hashOf(with.token), func(ctx context.Context) (err error) {
+		configuration, err = g.api(with.appSecret).WebhookConfiguration(ctx, with.token, phoneNumberID)
 		return err
 	})
 	return configuration, err
@@ -118,25 +134,25 @@ func (g *sharedGraph) webhookConfiguration(ctx context.Context, token cloudapi.T
 
 func (g *sharedGraph) createAppSubscription(ctx context.Context, app cloudapi.App, callbackURL string, verifyToken cloudapi.Token, fields []string) error {
 	return g.call(ctx, writeTimeout, "CreateAppSubscription", hashOf(app.Secret), func(ctx context.Context) error {
-		return g.api.CreateAppSubscription(ctx, app, callbackURL, verifyToken, fields)
+		return g.api("").CreateAppSubscription(ctx, app, callbackURL, verifyToken, fields)
 	})
 }
 
-func (g *sharedGraph) subscribeApp(ctx context.Context, token cloudapi.Token, businessAccountID string) error {
-	return g.call(ctx, writeTimeout, "SubscribeApp", hashOf(token), func(ctx context.Context) error {
-		return g.api.SubscribeApp(ctx, token, businessAccountID)
+func (g *sharedGraph) subscribeApp(ctx context.Context, with access, businessAccountID string) error {
+	return g.call(ctx, writeTimeout, "SubscribeApp", hashOf(with.token), func(ctx context.Context) error {
+		return g.api(with.appSecret).SubscribeApp(ctx, with.token, businessAccountID)
 	})
 }
 
-func (g *sharedGraph) overrideCallback(ctx context.Context, token cloudapi.Token, phoneNumberID, callbackURL string, verifyToken cloudapi.Token) error {
-	return g.call(ctx, writeTimeout, "OverrideCallback", hashOf(token), func(ctx context.Context) error {
-		return g.api.OverrideCallback(ctx, token, phoneNumberID, callbackURL, verifyToken)
+func (g *sharedGraph) overrideCallback(ctx context.Context, with access, phoneNumberID, callbackURL string, verifyToken cloudapi.Token) error {
+	return g.call(ctx, writeTimeout, "OverrideCallback", hashOf(with.token), func(ctx context.Context) error {
+		return g.api(with.appSecret).OverrideCallback(ctx, with.token, phoneNumberID, callbackURL, verifyToken)
 	})
 }
 
-func (g *sharedGraph) clearCallbackOverride(ctx context.Context, token cloudapi.Token, phoneNumberID string) error {
-	return g.call(ctx, writeTimeout, "ClearCallbackOverride", hashOf(token), func(ctx context.Context) error {
-		return g.api.ClearCallbackOverride(ctx, token, phoneNumberID)
+func (g *sharedGraph) clearCallbackOverride(ctx context.Context, with access, phoneNumberID string) error {
+	return g.call(ctx, writeTimeout, "ClearCallbackOverride", hashOf(with.token), func(ctx context.Context) error {
+		return g.api(with.appSecret).ClearCallbackOverride(ctx, with.token, phoneNumberID)
 	})
 }
 

@@ -29,12 +29,17 @@ func (g *countingGraph) PhoneNumbers(context.Context, cloudapi.Token, string) ([
 	return []cloudapi.PhoneNumber{{ID: "2"}}, g.err
 }
 
+// always is api whatever is proven.
+func always(api Graph) GraphAPI {
+	return func(cloudapi.Token) Graph { return api }
+}
+
 func TestAnswersAreSharedByTheSameTokenOnly(t *testing.T) {
 	api, clock := &countingGraph{}, clocktesting.NewFakeClock(time.Now())
-	shared := newSharedGraph(api, clock)
+	shared := newSharedGraph(always(api), clock)
 	ask := func(maxAge time.Duration, token cloudapi.Token, account string) int {
 		before := api.asked
-		if _, err := shared.phoneNumbers(t.Context(), maxAge, token, account); err != nil {
+		if _, err := shared.phoneNumbers(t.Context(), maxAge, access{token: token}, account); err != nil {
 			t.Fatal(err)
 		}
 		return api.asked - before
@@ -62,9 +67,9 @@ func TestAnswersAreSharedByTheSameTokenOnly(t *testing.T) {
 
 func TestFailuresAreNotShared(t *testing.T) {
 	api := &countingGraph{err: errors.New("no answer")}
-	shared := newSharedGraph(api, clocktesting.NewFakeClock(time.Now()))
+	shared := newSharedGraph(always(api), clocktesting.NewFakeClock(time.Now()))
 	for range 2 {
-		if _, err := shared.phoneNumbers(t.Context(), time.Minute, "token-a", "10"); err == nil {
+		if _, err := shared.phoneNumbers(t.Context(), time.Minute, access{token: "token-a"}, "10"); err == nil {
 			t.Error("the failure was swallowed")
 		}
 	}
@@ -75,27 +80,27 @@ func TestFailuresAreNotShared(t *testing.T) {
 
 func TestThrottlingPausesAllTokensOfTheApp(t *testing.T) {
 	api, clock := &countingGraph{}, clocktesting.NewFakeClock(time.Now())
-	shared := newSharedGraph(api, clock)
+	shared := newSharedGraph(always(api), clock)
 	for _, token := range []cloudapi.Token{"token-a", "token-b"} {
-		if _, err := shared.debugToken(t.Context(), 0, token); err != nil {
+		if _, err := shared.debugToken(t.Context(), 0, access{token: token}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	api.err = &cloudapi.Error{HTTPStatus: http.StatusTooManyRequests, Code: 4, RetryAfter: 20 * time.Minute}
-	if _, err := shared.phoneNumbers(t.Context(), 0, "token-a", "10"); cloudapi.ClassOf(err) != cloudapi.ClassThrottled {
+	if _, err := shared.phoneNumbers(t.Context(), 0, access{token: "token-a"}, "10"); cloudapi.ClassOf(err) != cloudapi.ClassThrottled {
 		t.Fatalf("the error is %v", err)
 	}
 	api.err = nil
 	asked := api.asked
-	_, err := shared.phoneNumbers(t.Context(), 0, "token-b", "10")
+	_, err := shared.phoneNumbers(t.Context(), 0, access{token: "token-b"}, "10")
 	if cloudapi.ClassOf(err) != cloudapi.ClassThrottled || cloudapi.RetryAfter(err) != 20*time.Minute || api.asked != asked {
 		t.Errorf("another token of the app asked during the pause: %v", err)
 	}
-	if _, err := shared.phoneNumbers(t.Context(), 0, "token-of-another-app", "10"); err != nil {
+	if _, err := shared.phoneNumbers(t.Context(), 0, access{token: "token-of-another-app"}, "10"); err != nil {
 		t.Errorf("another app pauses too: %v", err)
 	}
 	clock.Step(20*time.Minute + time.Second)
-	if _, err := shared.phoneNumbers(t.Context(), 0, "token-b", "10"); err != nil {
+	if _, err := shared.phoneNumbers(t.Context(), 0, access{token: "token-b"}, "10"); err != nil {
 		t.Errorf("the pause does not end: %v", err)
 	}
 }

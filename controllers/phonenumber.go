@@ -60,7 +60,7 @@ func (r *Reconciler) resolvePhoneNumber(ctx context.Context, s *scope) error {
 
 // lookUp lists the account's numbers, by an answer of at most maxAge, and chooses the channel's.
 func (r *Reconciler) lookUp(ctx context.Context, s *scope, maxAge time.Duration) (cloudapi.PhoneNumber, *finding, error) {
-	numbers, err := r.graph.phoneNumbers(ctx, maxAge, s.accessToken.value, s.channel.Spec.BusinessAccountID)
+	numbers, err := r.graph.phoneNumbers(ctx, maxAge, s.access(), s.channel.Spec.BusinessAccountID)
 	if err != nil {
 		return cloudapi.PhoneNumber{}, nil, err
 	}
@@ -110,7 +110,7 @@ func (s *scope) businessAccountRefused(err error) *finding {
 		return fails(v1alpha1.ReasonBusinessAccountNotFound, fmt.Sprintf(
 			"The access token does not reach business account %s. Check the ID in WhatsApp Manager (spec.businessAccountID cannot change: a wrong one needs a new channel), and give the system user access to the account in Business Settings. %s",
 			account, sentence(err)))
-	case cloudapi.ClassInvalidToken:
+	case cloudapi.ClassInvalidToken, cloudapi.ClassAppSecret:
 		s.credentials = s.tokenRefused(err)
 		return unknown(v1alpha1.ReasonWaitingForCredentials, "The phone number is looked up as soon as the credentials are valid: see CredentialsValid.")
 	case cloudapi.ClassPolicy, cloudapi.ClassPayment:

@@ -112,13 +112,13 @@ func (r *Reconciler) readRegistration(ctx context.Context, s *scope, facts *regi
 		}
 		facts.subscriptions = subscriptions
 	}
-	apps, err := r.graph.subscribedApps(ctx, s.refresh.maxAge, s.accessToken.value, facts.businessAccountID)
+	apps, err := r.graph.subscribedApps(ctx, s.refresh.maxAge, s.access(), facts.businessAccountID)
 	if err != nil {
 		s.registered = s.registrationRefused(err)
 		return true, nil
 	}
 	facts.subscribed = slices.ContainsFunc(apps, func(app cloudapi.SubscribedApp) bool { return app.ID == facts.appID })
-	facts.configuration, err = r.graph.webhookConfiguration(ctx, s.accessToken.value, s.number.ID)
+	facts.configuration, err = r.graph.webhookConfiguration(ctx, s.access(), s.number.ID)
 	if err != nil {
 		s.registered = s.registrationRefused(err)
 		return true, nil
@@ -187,9 +187,9 @@ func (r *Reconciler) perform(ctx context.Context, s *scope, next step) error {
 		app := cloudapi.App{ID: s.app.ID, Secret: s.appSecret.value}
 		return r.graph.createAppSubscription(ctx, app, s.callbackURL, s.verifyToken.value, []string{messagesField})
 	case stepSubscribeApp:
-		return r.graph.subscribeApp(ctx, s.accessToken.value, s.channel.Spec.BusinessAccountID)
+		return r.graph.subscribeApp(ctx, s.access(), s.channel.Spec.BusinessAccountID)
 	case stepOverrideCallback:
-		return r.graph.overrideCallback(ctx, s.accessToken.value, s.number.ID, s.callbackURL, s.verifyToken.value)
+		return r.graph.overrideCallback(ctx, s.access(), s.number.ID, s.callbackURL, s.verifyToken.value)
 	}
 	return nil
 }

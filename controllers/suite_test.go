@@ -136,7 +136,7 @@ func startOperator() *runningOperator {
 	reconciler := &controllers.Reconciler{
 		Client:         mgr.GetClient(),
 		Live:           live,
-		GraphAPI:       graph,
+		GraphAPI:       controllers.ProvingGraph(graph),
 		Prober:         probe.New(probe.Options{RootCAs: door.roots(), DialContext: door.dialOperator}),
 		ReceiverStatus: receiver,
 		Recorder:       mgr.GetEventRecorder("whatsapp-operator"),

@@ -60,7 +60,7 @@ type Reconciler struct {
 	// Live reads past the cache. Secrets are only ever read with it.
 	Live client.Client
 	// GraphAPI is Meta.
-	GraphAPI Graph
+	GraphAPI GraphAPI
 	// Prober tries callback URLs.
 	Prober Prober
 	// ReceiverStatus asks receivers about themselves.

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
@@ -215,7 +216,8 @@ func (s *Server) assemble(opened store.Store) (*running, error) {
 	r.desk = newDesk(s, r)
 	r.outbox = outbox.New(outbox.Options{
 		Store: opened, Clock: s.clock, Log: s.log,
-		Held: func() bool { return s.processed().Delivery == config.Held },
+		Held:       func() bool { return s.processed().Delivery == config.Held },
+		Throughput: s.throughput,
 		Callers: map[conversation.Destination]outbox.Caller{
 			conversation.Graph: r.graph,
 			conversation.Helpdesk: &outbox.HelpdeskCaller{
@@ -324,10 +326,22 @@ func (s *Server) account() outbox.Account {
 	a := outbox.Account{
 		BaseURL: channel.Graph.BaseURL, Version: channel.Graph.Version, RootCAs: snapshot.RootCAs, AccessToken: snapshot.AccessToken,
 	}
+	for _, secret := range snapshot.AppSecrets {
+		a.AppSecrets = append(a.AppSecrets, cloudapi.Token(secret))
+	}
 	if channel.PhoneNumber != nil {
 		a.PhoneNumberID = channel.PhoneNumber.ID
 	}
 	return a
+}
+
+// throughput is how many messages a second the number may send at present.
+func (s *Server) throughput() int {
+	channel := s.processed()
+	if channel.PhoneNumber == nil {
+		return cloudapi.Throughput("")
+	}
+	return cloudapi.Throughput(channel.PhoneNumber.ThroughputLevel)
 }
 
 // secrets is what the edge checks against; false as long as webhooks cannot be taken.

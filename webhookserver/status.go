@@ -1,6 +1,7 @@
 package webhookserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -55,7 +56,7 @@ func (s *Server) status(ctx context.Context) (config.Status, error) {
 	}
 	status.Held = channel.Delivery == config.Held
 	if r := s.running.Load(); r != nil {
-		status.SendingError = r.outbox.StoppedReason(conversation.Graph)
+		status.SendingError = cmp.Or(r.outbox.StoppedReason(conversation.Graph), r.outbox.StoppedReason(conversation.Media))
 		status.Helpdesk = r.desk.Status()
 	}
 	if durability := s.durability.Load(); durability != nil {

@@ -146,7 +146,7 @@ func addReconciler(ctx context.Context, mgr ctrl.Manager, o options) error {
 	reconciler := &controllers.Reconciler{
 		Client:         mgr.GetClient(),
 		Live:           live,
-		GraphAPI:       graph,
+		GraphAPI:       controllers.ProvingGraph(graph),
 		Prober:         probe.New(probe.Options{RootCAs: o.rootCAs}),
 		ReceiverStatus: &controllers.HTTPReceiverStatus{},
 		Recorder:       mgr.GetEventRecorder(leaderElectionID),

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
@@ -20,6 +22,9 @@ type Account struct {
 	RootCAs       *x509.CertPool
 	AccessToken   cloudapi.Token
 	PhoneNumberID string
+	// AppSecrets prove that calls come from who holds the token's app: the present one, and during a rotation the one
+	// before.
+	AppSecrets []cloudapi.Token
 }
 
 // GraphCaller sends messages through the Graph API.
@@ -33,6 +38,8 @@ type GraphCaller struct {
 	mu     sync.Mutex
 	client *cloudapi.Client
 	of     Account
+	// proven is the app secret that was accepted last.
+	proven cloudapi.Token
 }
 
 var errNoToken = errors.New("there is no access token; put one into the channel's Secret")
@@ -43,23 +50,58 @@ func (g *GraphCaller) Call(ctx context.Context, e store.Effect, state conversati
 	if account.AccessToken == "" || account.PhoneNumberID == "" {
 		return "", errNoToken
 	}
-	client, err := g.clientOf(account)
-	if err != nil {
-		return "", err
-	}
 	if e.UploadMedia != nil {
-		return g.upload(ctx, client, account, e.UploadMedia.File)
+		return g.upload(ctx, account, e.UploadMedia.File)
 	}
 	phone, userID := state.Customer.Address()
 	message := cloudapi.Message{To: phone, Recipient: userID, BizOpaqueCallbackData: e.Key}
 	if e.SendText.File == nil {
 		message.Text = &cloudapi.Text{Body: e.SendText.Text}
-	} else if message.Attachment, err = g.attachment(ctx, e); err != nil {
-		return "", err
+	} else {
+		var err error
+		if message.Attachment, err = g.attachment(ctx, e); err != nil {
+			return "", err
+		}
 	}
-	sent, err := client.SendMessage(ctx, account.AccessToken, account.PhoneNumberID, message)
+	var sent cloudapi.SentMessage
+	err := g.prove(account, func(client *cloudapi.Client) (err error) {
+		sent, err = client.SendMessage(ctx, account.AccessToken, account.PhoneNumberID, message)
+		return err
+	})
 	return sent.ID, err
 }
+
+// prove makes a call with a proof of the app secret. Which of two secrets is the app's during a rotation only Meta
+// knows, and a call that it refuses for that was not carried out.
+func (g *GraphCaller) prove(account Account, call func(*cloudapi.Client) error) error {
+	client, err := g.clientOf(account)
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	secrets := slices.Clone(account.AppSecrets)
+	if i := slices.Index(secrets, g.proven); i > 0 {
+		secrets[0], secrets[i] = secrets[i], secrets[0]
+	}
+	g.mu.Unlock()
+	if len(secrets) == 0 {
+		return call(client)
+	}
+	for _, secret := range secrets {
+		err = call(client.WithAppSecret(secret))
+		if cloudapi.ClassOf(err) == cloudapi.ClassAppSecret {
+			continue
+		}
+		g.mu.Lock()
+		g.proven = secret
+		g.mu.Unlock()
+		return err
+	}
+	return fmt.Errorf("%s: %w", secretRefused, err)
+}
+
+// secretRefused is what an admin is told where no app secret is the one of the token's app.
+const secretRefused = "the access token and the app secret are not of the same app; put those of one app into the channel's Secret"
 
 // clientOf returns a client whose connections are kept as long as it calls the same server.
 func (g *GraphCaller) clientOf(a Account) (*cloudapi.Client, error) {
@@ -111,10 +153,15 @@ func (g *GraphCaller) Judge(err error) Verdict {
 		return v
 	}
 	switch class := cloudapi.ClassOf(err); class {
-	case cloudapi.ClassInvalidToken:
+	case cloudapi.ClassInvalidToken, cloudapi.ClassAppSecret:
 		v.Means = StopUntilChanged
-	case cloudapi.ClassPermission, cloudapi.ClassPolicy, cloudapi.ClassPayment, cloudapi.ClassNotRegistered, cloudapi.ClassNotFound:
+	case cloudapi.ClassPermission, cloudapi.ClassPolicy, cloudapi.ClassPayment, cloudapi.ClassNotRegistered, cloudapi.ClassNotFound,
+		cloudapi.ClassThrottled:
 		v.Means = Stop
+	case cloudapi.ClassThroughput:
+		v.Means = NumberTooFast
+	case cloudapi.ClassPairRate:
+		v.Means = CustomerTooFast
 	case cloudapi.ClassWindowClosed, cloudapi.ClassUndeliverable, cloudapi.ClassLimited, cloudapi.ClassMedia:
 		v.Means = Refused
 	default:

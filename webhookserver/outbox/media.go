@@ -67,12 +67,15 @@ func (m *MediaCaller) fetch(ctx context.Context, want *conversation.FetchMedia) 
 	if account.AccessToken == "" {
 		return "", errNoToken
 	}
-	client, err := m.Graph.clientOf(account)
-	if err != nil {
+	// The URL lives for minutes, so each attempt asks for a new one.
+	var found cloudapi.Media
+	if err := m.Graph.prove(account, func(client *cloudapi.Client) (err error) {
+		found, err = client.Media(ctx, account.AccessToken, want.MediaID)
+		return err
+	}); err != nil {
 		return "", err
 	}
-	// The URL lives for minutes, so each attempt asks for a new one.
-	found, err := client.Media(ctx, account.AccessToken, want.MediaID)
+	client, err := m.Graph.clientOf(account)
 	if err != nil {
 		return "", err
 	}
@@ -118,7 +121,7 @@ func (m *MediaCaller) Judge(err error) Verdict {
 	switch class := cloudapi.ClassOf(err); {
 	case errors.As(err, &lost):
 		v.Means = Refused
-	case errors.Is(err, errNoToken), class == cloudapi.ClassInvalidToken:
+	case errors.Is(err, errNoToken), class == cloudapi.ClassInvalidToken, class == cloudapi.ClassAppSecret:
 		v.Means = StopUntilChanged
 	case class == cloudapi.ClassPermission:
 		v.Means = Stop

@@ -17,18 +17,22 @@ type lostError struct{ reason string }
 func (e *lostError) Error() string { return e.reason }
 
 // upload brings a file to WhatsApp and returns its media ID there.
-func (g *GraphCaller) upload(ctx context.Context, client *cloudapi.Client, account Account, f conversation.File) (string, error) {
-	content, err := g.Files.Open(f.ID)
-	if errors.Is(err, media.ErrNoFile) {
-		return "", &lostError{"The file is no longer on the receiver's volume; attach it to a new reply."}
-	}
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = content.Close() }()
-	return client.UploadMedia(ctx, account.AccessToken, account.PhoneNumberID, cloudapi.Upload{
-		Name: f.Name, MIMEType: f.MIMEType, Size: f.Size, Content: content,
+func (g *GraphCaller) upload(ctx context.Context, account Account, f conversation.File) (id string, err error) {
+	err = g.prove(account, func(client *cloudapi.Client) error {
+		content, err := g.Files.Open(f.ID)
+		if errors.Is(err, media.ErrNoFile) {
+			return &lostError{"The file is no longer on the receiver's volume; attach it to a new reply."}
+		}
+		if err != nil {
+			return err
+		}
+		defer func() { _ = content.Close() }()
+		id, err = client.UploadMedia(ctx, account.AccessToken, account.PhoneNumberID, cloudapi.Upload{
+			Name: f.Name, MIMEType: f.MIMEType, Size: f.Size, Content: content,
+		})
+		return err
 	})
+	return id, err
 }
 
 // attachment returns the file of a message, which the lane's order has uploaded before.
