@@ -6,28 +6,58 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/test/crash"
 )
 
-// worlds are the engines and helpdesks that are put through everything.
-func worlds(t *testing.T) map[string]crash.World {
+// engines are those that everything is put through, each with the helpdesks that it is played with.
+var engines = map[string]func(testing.TB) []crash.World{
+	"SQLite": func(testing.TB) []crash.World {
+		return []crash.World{
+			{Engine: crash.SQLite, Helpdesk: inbox},
+			{Engine: crash.SQLite, Helpdesk: ledger},
+		}
+	},
+	"PostgreSQL": func(tb testing.TB) []crash.World {
+		tb.Helper()
+		postgres := crash.Postgres(tb)
+		return []crash.World{
+			{Engine: postgres, Helpdesk: inbox},
+			{Engine: postgres, Helpdesk: ledger, Replicas: 2},
+		}
+	},
+}
+
+func inbox() crash.Helpdesk { return crash.Inbox{} }
+
+func ledger() crash.Helpdesk { return &crash.Ledger{} }
+
+func report(t *testing.T, sum crash.Summary) {
 	t.Helper()
-	inbox := func() crash.Helpdesk { return crash.Inbox{} }
-	ledger := func() crash.Helpdesk { return &crash.Ledger{} }
-	postgres := crash.Postgres(t)
-	return map[string]crash.World{
-		"SQLite, inbox":                        {Engine: crash.SQLite, Helpdesk: inbox},
-		"SQLite, other helpdesk":               {Engine: crash.SQLite, Helpdesk: ledger},
-		"PostgreSQL, inbox":                    {Engine: postgres, Helpdesk: inbox},
-		"PostgreSQL, other helpdesk, replicas": {Engine: postgres, Helpdesk: ledger, Replicas: 2},
+	t.Log(sum)
+	for _, wrong := range sum.Wrong {
+		t.Error(wrong)
 	}
 }
 
 func TestNothingIsLostOrDoubledWhereverAProcessDies(t *testing.T) {
-	for name, world := range worlds(t) {
-		t.Run(name, func(t *testing.T) {
-			sum := crash.Exhaust(t, world)
-			t.Log(sum)
-			for _, wrong := range sum.Wrong {
-				t.Error(wrong)
-			}
+	for engine, worlds := range engines {
+		t.Run(engine, func(t *testing.T) {
+			report(t, crash.Exhaust(t, worlds(t)...))
 		})
+	}
+}
+
+func TestNothingIsLostOrDoubledWhenMuchGoesWrong(t *testing.T) {
+	for engine, worlds := range engines {
+		t.Run(engine, func(t *testing.T) {
+			report(t, crash.Random(t, 100, worlds(t)...))
+		})
+	}
+}
+
+// Without the markers a ticket or an article is made twice, and that has to be seen.
+func TestWithoutMarkersSomethingIsDoubled(t *testing.T) {
+	blind := crash.World{Engine: crash.SQLite, Helpdesk: func() crash.Helpdesk { return crash.Blind(&crash.Ledger{}) }}
+	sum := crash.Random(t, 10, blind)
+	t.Log(sum)
+	if len(sum.Wrong) == 0 {
+		t.Error("the suite would not see it if the receiver did not look for markers")
 	}
 }

@@ -22,10 +22,10 @@
 // and Random as World.Helpdesk:
 //
 //	crash.Exhaust(t, crash.World{Engine: crash.SQLite, Helpdesk: newMyHelpdesk})
-//	crash.Random(t, crash.World{Engine: crash.SQLite, Helpdesk: newMyHelpdesk}, crash.Seeds(100))
+//	crash.Random(t, 100, crash.World{Engine: crash.SQLite, Helpdesk: newMyHelpdesk})
 //
-// Attach is called for each process that starts, and returns what the process calls. The Helpdesk itself lives on: it
-// is the server at the other end. Each call that the receiver makes to it is a point at which it can die, and an answer
+// Attach is called for each process that starts, and returns what the process calls and runs, and what tells
+// Process.Agents of agents. The Helpdesk itself lives on: it is the server at the other end. Each call that the receiver makes to it is a point at which it can die, and an answer
 // that can get lost; a helpdesk whose client makes several requests for one call should count them itself, with
 // Process.Point. Ledger is an example: a helpdesk that does everything twice that it is asked twice, so that only the
 // markers keep it from being seen.

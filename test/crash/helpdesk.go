@@ -13,7 +13,8 @@ import (
 // Helpdesk is the helpdesk behind the receiver during one run. It outlives the receiver's processes. Its tickets are
 // counted from 0 in the order in which they were opened, those included that should not be there.
 type Helpdesk interface {
-	// Attach connects a process that has just started, and returns what it is to call.
+	// Attach connects a process that has just started, and returns what it is to call and to run. p.Agents is not there
+	// before the helpdesk is attached.
 	Attach(p *Process) helpdesk.Helpdesk
 	// Reply lets the agent reply on a ticket, and has the process take the reply up. It is called with the same key until
 	// it succeeds, each time perhaps with another process.
@@ -29,6 +30,8 @@ type Process struct {
 	// Store is what the process stores in. It fails when the process is dead.
 	Store store.Store
 	Clock clock.Clock
+	// Agents is what the helpdesk that Attach returned tells of agents.
+	Agents helpdesk.Agents
 	// Files are the files of messages, which survive the process.
 	Files *media.Dir
 	// Settings are what the channel's declaration says.
@@ -37,9 +40,6 @@ type Process struct {
 	Wake func()
 	// Point is where the process may die besides its commits and calls; nil means that it lives on.
 	Point func() error
-	// Context ends with the process. What is begun with Go is waited for.
-	Context context.Context //nolint:containedctx // A process is what this context is of.
-	Go      func(func())
 }
 
 // Reply is what an agent writes.

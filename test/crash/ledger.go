@@ -2,14 +2,14 @@ package crash
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
-	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/engine"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk"
-	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
 // Ledger is a helpdesk on another machine that knows nothing of markers: what it is asked twice, it does twice. It
@@ -36,7 +36,7 @@ func (l *Ledger) Attach(*Process) helpdesk.Helpdesk { return l }
 func (l *Ledger) on(id string) (*entry, error) {
 	n, err := strconv.Atoi(id)
 	if err != nil || n >= len(l.tickets) {
-		return nil, helpdesk.ErrRefused
+		return nil, &helpdesk.Error{Means: helpdesk.Refused, Message: "there is no such ticket"}
 	}
 	return l.tickets[n], nil
 }
@@ -50,18 +50,18 @@ func (l *Ledger) OpenTicket(_ context.Context, t helpdesk.Ticket) (string, error
 }
 
 // AddArticle adds an article.
-func (l *Ledger) AddArticle(_ context.Context, id string, a conversation.Article) error {
+func (l *Ledger) AddArticle(_ context.Context, id string, a helpdesk.Article) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t, err := l.on(id)
 	if err == nil {
-		t.articles = append(t.articles, a)
+		t.articles = append(t.articles, a.Article)
 	}
 	return err
 }
 
 // SetDelivery shows nothing.
-func (l *Ledger) SetDelivery(_ context.Context, id string, _ conversation.SetDelivery) error {
+func (l *Ledger) SetDelivery(_ context.Context, id string, _ helpdesk.Delivery) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	_, err := l.on(id)
@@ -81,7 +81,7 @@ func (l *Ledger) SetAttachment(_ context.Context, id string, a conversation.SetA
 
 // SetState changes nothing that anybody looks at.
 func (l *Ledger) SetState(_ context.Context, id string, _ conversation.TicketState) error {
-	return l.SetDelivery(context.Background(), id, conversation.SetDelivery{})
+	return l.SetDelivery(context.Background(), id, helpdesk.Delivery{})
 }
 
 // FindTicket looks for a ticket by its marker.
@@ -109,51 +109,73 @@ func (l *Ledger) Reply(ctx context.Context, p *Process, ticket int, key string, 
 	if err != nil {
 		return err
 	}
-	l.mu.Lock()
-	if ticket >= len(l.tickets) {
-		l.mu.Unlock()
-		return errNoTicket
+	ref, err := l.write(ticket, key, r, files)
+	if err != nil {
+		return err
 	}
-	t := l.tickets[ticket]
-	event := conversation.ReplyWritten{ID: t.opened.Marker + "/reply/" + key, Epoch: t.opened.Epoch, Text: r.Text, Files: files}
-	if !slices.Contains(t.replies, key) {
-		t.replies = append(t.replies, key)
-		a := conversation.Article{ID: event.ID, Author: conversation.AuthorAgent, Text: r.Text}
-		for _, f := range files {
-			a.Attachments = append(a.Attachments, conversation.Attachment{File: f, State: conversation.AttachmentKept})
-			t.arrived[f.ID] = true
-		}
-		t.articles = append(t.articles, a)
-	}
-	l.mu.Unlock()
-	return l.tell(ctx, p, t.opened.Conversation, event.ID, event)
+	return taken(p.Agents.Replied(ctx, helpdesk.Reply{Ticket: ref, Article: key, Text: r.Text, Files: files}))
 }
 
-// tell lets the receiver take an event up, once.
-func (*Ledger) tell(ctx context.Context, p *Process, of, key string, event conversation.Event) error {
-	defer p.Wake()
-	now := p.Clock.Now()
-	return p.Store.Update(ctx, func(tx *store.Tx) error {
-		_, _, fresh, err := tx.RememberRequest(key, key, "", now)
-		if err != nil || !fresh {
-			return err
-		}
-		return engine.Apply(tx, of, event, now)
-	})
+// write puts an agent's reply on a ticket, once.
+func (l *Ledger) write(ticket int, key string, r Reply, files []conversation.File) (helpdesk.TicketRef, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t, ref, err := l.ref(ticket)
+	if err != nil || slices.Contains(t.replies, key) {
+		return ref, err
+	}
+	t.replies = append(t.replies, key)
+	a := conversation.Article{ID: key, Author: conversation.AuthorAgent, Text: r.Text}
+	for _, f := range files {
+		a.Attachments = append(a.Attachments, conversation.Attachment{File: f, State: conversation.AttachmentKept})
+		t.arrived[f.ID] = true
+	}
+	t.articles = append(t.articles, a)
+	return ref, nil
+}
+
+// ref returns a ticket and how it is named to the receiver; l.mu is held.
+func (l *Ledger) ref(ticket int) (*entry, helpdesk.TicketRef, error) {
+	if ticket >= len(l.tickets) {
+		return nil, helpdesk.TicketRef{}, errNoTicket
+	}
+	t := l.tickets[ticket]
+	return t, helpdesk.TicketRef{ID: strconv.Itoa(ticket), Marker: t.opened.Marker}, nil
+}
+
+// taken makes it an error that the receiver does not know the ticket.
+func taken(ours bool, err error) error {
+	if err == nil && !ours {
+		return errNoTicket
+	}
+	return err
 }
 
 // Close implements Helpdesk.
 func (l *Ledger) Close(ctx context.Context, p *Process, ticket int) error {
 	l.mu.Lock()
-	if ticket >= len(l.tickets) {
-		l.mu.Unlock()
-		return errNoTicket
-	}
-	t := l.tickets[ticket]
+	_, ref, err := l.ref(ticket)
 	l.mu.Unlock()
-	event := conversation.TicketClosed{Epoch: t.opened.Epoch, Settings: p.Settings}
-	return l.tell(ctx, p, t.opened.Conversation, t.opened.Marker+"/closed", event)
+	if err != nil {
+		return err
+	}
+	return taken(p.Agents.InState(ctx, ref, conversation.TicketIsClosed))
 }
+
+// Identity tells this helpdesk from the built-in one.
+func (*Ledger) Identity() string { return "ledger" }
+
+// Check finds nothing wrong.
+func (*Ledger) Check(context.Context) helpdesk.Health { return helpdesk.Health{Ready: true} }
+
+// WaitsForFiles says that files can be added later.
+func (*Ledger) WaitsForFiles() time.Duration { return 0 }
+
+// Doorbell says that nobody rings.
+func (*Ledger) Doorbell() http.Handler { return nil }
+
+// Run has nothing to do.
+func (*Ledger) Run(context.Context) error { return nil }
 
 // Tickets implements Helpdesk.
 func (l *Ledger) Tickets(context.Context, *Process) (seen []Ticket, err error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/engine"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
@@ -46,15 +47,19 @@ func (r *run) start(opened store.Store) *process {
 	p.cancel = cancel
 	p.Process = Process{
 		Store: m, Clock: r.clock, Files: r.files, Settings: engine.SettingsOf(channel), Wake: p.wake, Point: p.point,
-		Context: ctx, Go: p.running.Go,
 	}
+	settings := func() conversation.Settings { return p.Settings }
+	desk := r.helpdesk.Attach(&p.Process)
+	p.Agents = &engine.Agents{Store: m, Clock: r.clock, Helpdesk: desk.Identity(), Settings: settings, Changed: p.wake}
 	p.graph = &outbox.GraphCaller{Store: m, Files: r.files, Account: func() outbox.Account {
 		return outbox.Account{BaseURL: r.meta.URL, Version: "v25.0", AccessToken: cloudapi.Token(r.token), PhoneNumberID: "1"}
 	}}
 	callers := map[conversation.Destination]outbox.Caller{
-		conversation.Graph:    line{r.whatsApp, &p.Process},
-		conversation.Helpdesk: &outbox.HelpdeskCaller{Helpdesk: r.helpdesk.Attach(&p.Process), Store: m},
-		conversation.Media:    &outbox.MediaCaller{Graph: p.graph, Files: r.files},
+		conversation.Graph: line{r.whatsApp, &p.Process},
+		conversation.Helpdesk: &outbox.HelpdeskCaller{
+			Helpdesk: func() helpdesk.Helpdesk { return desk }, Store: m, Clock: r.clock, Settings: settings,
+		},
+		conversation.Media: &outbox.MediaCaller{Graph: p.graph, Files: r.files},
 	}
 	for d, c := range callers {
 		callers[d] = &shaky{Caller: c, life: p.life}
@@ -69,6 +74,7 @@ func (r *run) start(opened store.Store) *process {
 	// A dead process ends with an error, which is the death.
 	p.running.Go(func() { _ = p.processor.Run(ctx) })
 	p.running.Go(func() { _ = p.outbox.Run(ctx) })
+	p.running.Go(func() { _ = desk.Run(ctx) })
 	return p
 }
 

@@ -30,53 +30,73 @@ func (s Summary) String() string {
 		s.Runs, s.Deaths, s.Repeated, len(s.Wrong))
 }
 
-// Exhaust plays the story once for each point at which a process can die, in halves: while WhatsApp tells what became
-// of messages, and while it keeps that to itself.
-func Exhaust(tb testing.TB, w World) Summary {
+// game is a run that is to be played.
+type game struct {
+	world  World
+	faults Faults
+}
+
+// Exhaust plays the story once for each point at which a process can die. The worlds take turns, and so does whether
+// WhatsApp tells what became of messages.
+func Exhaust(tb testing.TB, worlds ...World) Summary {
 	tb.Helper()
-	whole := Play(tb, w, Faults{})
-	if len(whole.Problems) > 0 {
-		tb.Fatalf("without any fault: %s", strings.Join(whole.Problems, "\n"))
+	var games []game
+	for at := range points(tb, worlds) {
+		// A point before something is followed by the one after it: both are played in the same circumstances.
+		turn := at / 2
+		games = append(games, game{worlds[turn%len(worlds)], Faults{
+			Seed: uint64(at), Deaths: []int{at + 1}, Withheld: float64(turn / len(worlds) % 2),
+		}})
 	}
-	var faults []Faults
-	for at := range whole.Points {
-		faults = append(faults, Faults{Deaths: []int{at + 1}, Withheld: float64(at % 2)})
-	}
-	return PlayAll(tb, w, faults)
+	return playAll(tb, games)
 }
 
-// Seeds returns the faults of as many runs, always the same.
-func Seeds(n, points int) (list []Faults) {
-	for seed := range n {
-		random := rand.New(rand.NewPCG(uint64(seed), 1))
-		f := Faults{Seed: uint64(seed), LostAnswers: lostAnswers}
-		if seed%2 == 1 {
-			f.Withheld = withheld
-		}
-		for range faultsOfARun {
-			f.Deaths = append(f.Deaths, 1+random.IntN(points))
-		}
-		list = append(list, f)
-	}
-	return list
-}
-
-// Random plays the story many times, each time with deaths and lost answers that a seed draws.
-func Random(tb testing.TB, w World, runs int) Summary {
+// Random plays the story many times, each time with deaths and lost answers that a seed draws. The worlds take turns.
+func Random(tb testing.TB, runs int, worlds ...World) Summary {
 	tb.Helper()
 	// A run with faults passes more points than one without.
-	return PlayAll(tb, w, Seeds(runs, Play(tb, w, Faults{}).Points*3/2))
+	most := points(tb, worlds) * 3 / 2
+	var games []game
+	for i := range runs {
+		games = append(games, game{worlds[i%len(worlds)], draw(uint64(i), most)})
+	}
+	return playAll(tb, games)
 }
 
-// PlayAll plays the story with each of the faults.
-func PlayAll(tb testing.TB, w World, faults []Faults) (sum Summary) {
+// draw returns the faults of a seed.
+func draw(seed uint64, points int) Faults {
+	random := rand.New(rand.NewPCG(seed, 1))
+	f := Faults{Seed: seed, LostAnswers: lostAnswers}
+	if random.IntN(2) == 0 {
+		f.Withheld = withheld
+	}
+	for range faultsOfARun {
+		f.Deaths = append(f.Deaths, 1+random.IntN(points))
+	}
+	return f
+}
+
+// points plays the story without faults in each world, and returns how many points it has at most.
+func points(tb testing.TB, worlds []World) (most int) {
 	tb.Helper()
-	results := make([]Result, len(faults))
+	for _, w := range worlds {
+		whole := Play(tb, w, Faults{})
+		if len(whole.Problems) > 0 {
+			tb.Fatalf("without any fault: %s", strings.Join(whole.Problems, "\n"))
+		}
+		most = max(most, whole.Points)
+	}
+	return most
+}
+
+func playAll(tb testing.TB, games []game) (sum Summary) {
+	tb.Helper()
+	results := make([]Result, len(games))
 	var group errgroup.Group
 	group.SetLimit(atOnce)
-	for i, f := range faults {
+	for i, g := range games {
 		group.Go(func() error {
-			results[i] = Play(tb, w, f)
+			results[i] = Play(tb, g.world, g.faults)
 			return nil
 		})
 	}
@@ -86,7 +106,7 @@ func PlayAll(tb testing.TB, w World, faults []Faults) (sum Summary) {
 		sum.Deaths += r.Deaths
 		sum.Repeated += r.Repeated
 		if len(r.Problems) > 0 {
-			sum.Wrong = append(sum.Wrong, fmt.Sprintf("%+v: %s", faults[i], strings.Join(r.Problems, "\n")))
+			sum.Wrong = append(sum.Wrong, fmt.Sprintf("run %d, %+v: %s", i, games[i].faults, strings.Join(r.Problems, "\n")))
 		}
 	}
 	return sum
