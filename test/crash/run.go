@@ -98,7 +98,7 @@ func (r *run) simulate() {
 	r.token = r.meta.IssueToken(cloudapitest.Token{AppID: app.ID})
 	account := r.meta.AddBusinessAccount(cloudapitest.BusinessAccount{})
 	number := r.meta.AddPhoneNumber(cloudapitest.PhoneNumber{BusinessAccountID: account.ID})
-	_, r.picture = r.meta.Customer("1555", "").SendsFile(number.ID, cloudapitest.File{Kind: "image", MIMEType: "image/png", Content: []byte(pictureContent)})
+	_, r.picture = r.meta.Customer("1555", "").SendsFile(number.ID, cloudapitest.File{Kind: "image", MIMEType: "image/png", Content: []byte(Picture)})
 }
 
 func (r *run) tell() {

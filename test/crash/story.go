@@ -8,8 +8,11 @@ import (
 
 const (
 	// firstMessage is when the customer writes first, in Unix time.
-	firstMessage   = 1793613600
-	pictureContent = "\x89PNG\r\n\x1a\n of the parcel"
+	firstMessage = 1793613600
+
+	// PictureMessage is the ID of the message with the customer's picture, and Picture what that is.
+	PictureMessage = "wamid.picture"
+	Picture        = "\x89PNG\r\n\x1a\n of the parcel"
 )
 
 const firstWebhook = `{"object":"whatsapp_business_account","entry":[{"id":"2","changes":[{"field":"messages","value":{

@@ -1,6 +1,10 @@
-package crash_test
+package webhookserver_test
 
 import (
+	"cmp"
+	"os"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/whatsapp-operator/whatsapp-operator/test/crash"
@@ -24,9 +28,20 @@ var engines = map[string]func(testing.TB) []crash.World{
 	},
 }
 
-func inbox() crash.Helpdesk { return crash.Inbox{} }
+func inbox() crash.Helpdesk { return openFiles{crash.Inbox{}} }
 
-func ledger() crash.Helpdesk { return &crash.Ledger{} }
+func ledger() crash.Helpdesk { return openFiles{&crash.Ledger{}} }
+
+// runs is how often much goes wrong: a hundred times, or as often as `make reliability` wants.
+func runs(t *testing.T) int {
+	t.Helper()
+	text := cmp.Or(os.Getenv("RELIABILITY_RUNS"), "100")
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("RELIABILITY_RUNS is no number: %v", err)
+	}
+	return n
+}
 
 func report(t *testing.T, sum crash.Summary) {
 	t.Helper()
@@ -47,7 +62,7 @@ func TestNothingIsLostOrDoubledWhereverAProcessDies(t *testing.T) {
 func TestNothingIsLostOrDoubledWhenMuchGoesWrong(t *testing.T) {
 	for engine, worlds := range engines {
 		t.Run(engine, func(t *testing.T) {
-			report(t, crash.Random(t, 100, worlds(t)...))
+			report(t, crash.Random(t, runs(t), worlds(t)...))
 		})
 	}
 }
@@ -59,5 +74,10 @@ func TestWithoutMarkersSomethingIsDoubled(t *testing.T) {
 	t.Log(sum)
 	if len(sum.Wrong) == 0 {
 		t.Error("the suite would not see it if the receiver did not look for markers")
+	}
+	for _, wrong := range sum.Wrong {
+		if !strings.Contains(wrong, "the tickets (-want +got)") {
+			t.Errorf("something else is wrong: %s", wrong)
+		}
 	}
 }
