@@ -27,6 +27,8 @@ const (
 	// pendingMirrorInterval is how often it is asked while a person has to paste the callback URL: a handshake that the
 	// receiver saw shows that it happened.
 	pendingMirrorInterval = 30 * time.Second
+	// uncheckedMirrorInterval is how often it is asked until it has checked the helpdesk of this spec for the first time.
+	uncheckedMirrorInterval = 5 * time.Second
 	// mirrorTimeout bounds one question.
 	mirrorTimeout = 5 * time.Second
 	// maxReceiverStatus is more than a receiver answers.
@@ -44,7 +46,10 @@ func (r *Reconciler) mirrorReceiver(ctx context.Context, s *scope) error {
 		return nil
 	}
 	interval := mirrorInterval
-	if s.awaitsPaste() {
+	switch f := s.findings()[v1alpha1.ConditionHelpdeskReady]; {
+	case f.status == metav1.ConditionUnknown:
+		interval = uncheckedMirrorInterval
+	case f.status == metav1.ConditionFalse, s.awaitsPaste():
 		interval = pendingMirrorInterval
 	}
 	last := &s.memory.mirror
@@ -70,6 +75,7 @@ func (r *Reconciler) mirrorReceiver(ctx context.Context, s *scope) error {
 			s.durable = works(v1alpha1.ReasonDurable, status.DurableReason)
 		}
 	}
+	s.mirrorHelpdesk(status.Helpdesk, manifests.ChannelConfig(s.channel, nil, r.Options.Graph, r.place(s)).Helpdesk)
 	// The operator's own handshakes say nothing about Meta's.
 	if at := status.LastHandshakeTime; at != nil && at.After(s.memory.probe.at.Add(probeWindow)) && !at.Equal(last.handshake) {
 		last.handshake, last.handshakeSeen = *at, true
@@ -88,6 +94,7 @@ func (s *scope) turned() bool {
 		v1alpha1.ConditionWebhookRegistered: s.registered,
 		v1alpha1.ConditionPhoneNumberReady:  s.phoneNumber,
 		v1alpha1.ConditionCredentialsValid:  s.credentials,
+		v1alpha1.ConditionHelpdeskReady:     s.helpdeskReady,
 	} {
 		if condition := s.condition(conditionType); f != nil && (condition == nil || condition.Status != f.status) {
 			return true

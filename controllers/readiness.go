@@ -28,6 +28,8 @@ var readiness = []policy{
 		}
 		return nil
 	},
+	// Tickets can be opened, and agents' replies come back.
+	needs(v1alpha1.ConditionHelpdeskReady),
 	// The Service for Meta's calls could be made as it is declared.
 	func(s *scope, _ map[string]*finding) *finding { return s.exposureRefused() },
 	// Meta calls this channel for this number.

@@ -31,7 +31,7 @@ func (r *Reconciler) configure(ctx context.Context, s *scope) error {
 	if !exists {
 		current = nil
 	}
-	declared, err := manifests.ConfigMap(s.channel, s.configuredNumber(current), r.Options.Graph)
+	declared, err := manifests.ConfigMap(s.channel, s.configuredNumber(current), r.Options.Graph, r.place(s))
 	if err != nil {
 		return err
 	}
@@ -72,11 +72,17 @@ func (r *Reconciler) deploy(ctx context.Context, s *scope) error {
 	deployment := &appsv1.Deployment{}
 	name := manifests.ReceiverName(s.channel.Name)
 	if s.blocker == nil && s.verifyTokenRef != nil && s.accessToken.known() && s.private.known() {
+		token, err := r.helpdeskToken(ctx, s, deployment)
+		if err != nil {
+			return err
+		}
 		declared := manifests.Deployment(s.channel, manifests.Pod{
-			Image:       r.Options.ReceiverImage,
-			VerifyToken: *s.verifyTokenRef,
-			CA:          r.Options.Graph.CA != "",
-			Environment: r.Options.ReceiverEnvironment,
+			Image:         r.Options.ReceiverImage,
+			VerifyToken:   *s.verifyTokenRef,
+			HelpdeskToken: token,
+			HelpdeskSigns: s.helpdeskSigns,
+			CA:            r.Options.Graph.CA != "",
+			Environment:   r.Options.ReceiverEnvironment,
 		})
 		if err := r.blockOnRefusal(s, r.own(ctx, s, declared, deployment)); err != nil {
 			return err

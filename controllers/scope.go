@@ -30,8 +30,10 @@ type observed struct {
 	phoneNumber *finding
 	receiver    *finding
 	durable     *finding
-	callback    *finding
-	registered  *finding
+	// helpdeskReady is about the helpdesk.
+	helpdeskReady *finding
+	callback      *finding
+	registered    *finding
 
 	// Secrets that were resolved. accessToken and appSecret are set together or not at all.
 	accessToken secretValue
@@ -47,6 +49,11 @@ type observed struct {
 	rotation string
 	// private opens the receiver's status. It is not known as long as its Secret is not complete.
 	private PrivateAPI
+
+	// helpdeskTokenKnown says that what the receiver shows to the helpdesk can be read, and helpdeskSigns that there is
+	// what the helpdesk signs with.
+	helpdeskTokenKnown bool
+	helpdeskSigns      bool
 
 	// callbackURL is empty while nobody said under which name Meta reaches the channel.
 	callbackURL string
@@ -135,6 +142,8 @@ var underWay = sets.New(
 	v1alpha1.ReasonImageNotPulled,
 	v1alpha1.ReasonUnschedulable,
 	v1alpha1.ReasonMountFailing,
+	v1alpha1.ReasonUnreachable,
+	v1alpha1.ReasonThrottled,
 	v1alpha1.ReasonRegistering,
 	v1alpha1.ReasonCallbackVerificationFailed,
 )

@@ -169,6 +169,10 @@ func secretNames(channel *v1alpha1.WhatsAppChannel) []string {
 		channel.Spec.AppSecretSecretRef.Name,
 		manifests.VerifyTokenName(channel.Name),
 		manifests.APIName(channel.Name),
+		manifests.HelpdeskName(channel.Name),
+	}
+	if ref, _ := manifests.HelpdeskTokenRef(channel); ref != nil {
+		names = append(names, ref.Name)
 	}
 	if own := channel.Spec.Callback.VerifyTokenSecretRef; own != nil {
 		names = append(names, own.Name)

@@ -23,6 +23,7 @@ var conditionOrder = []string{
 	v1alpha1.ConditionPhoneNumberReady,
 	v1alpha1.ConditionReceiverAvailable,
 	v1alpha1.ConditionDurable,
+	v1alpha1.ConditionHelpdeskReady,
 	v1alpha1.ConditionCallbackReachable,
 	v1alpha1.ConditionWebhookRegistered,
 }
@@ -96,6 +97,7 @@ func (s *scope) findings() map[string]*finding {
 		v1alpha1.ConditionPhoneNumberReady:  s.phoneNumber,
 		v1alpha1.ConditionReceiverAvailable: s.receiver,
 		v1alpha1.ConditionDurable:           s.durable,
+		v1alpha1.ConditionHelpdeskReady:     s.helpdeskReady,
 		v1alpha1.ConditionCallbackReachable: s.callback,
 		v1alpha1.ConditionWebhookRegistered: s.registered,
 	}

@@ -48,6 +48,9 @@ type Options struct {
 	ReceiverEnvironment map[string]string
 	// CallbackHostname is used where a channel names none.
 	CallbackHostname string
+	// Installation tells this operator's channels from those of other clusters in a helpdesk that they share; the
+	// callback's hostname unless told.
+	Installation string
 	// AllowedAnnotationPrefixes are the prefixes of annotations that channels may put on Services. None is allowed
 	// unless told.
 	AllowedAnnotationPrefixes []string
@@ -94,6 +97,7 @@ func (r *Reconciler) localPhases() []phase {
 		{"callback URL", r.resolveCallbackURL},
 		{"verify token", r.verifyTokenSecret},
 		{"private API", r.privateAPI},
+		{"helpdesk", r.helpdesk},
 		{"storage", r.storage},
 		{"configuration", r.configure},
 		{"identity", r.identify},

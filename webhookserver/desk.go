@@ -2,14 +2,20 @@ package webhookserver
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"reflect"
 	"sync"
 	"time"
 
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/engine"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/cloudevents"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/inbox"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/zammad"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/mount"
 )
 
@@ -31,16 +37,16 @@ type desk struct {
 	mu      sync.Mutex
 	current helpdesk.Helpdesk
 	of      deskConfig
+	trusts  *x509.CertPool
 	status  *config.HelpdeskStatus
 	// changed tells that current is another one.
 	changed chan struct{}
 }
 
-// deskConfig is all of the configuration that a helpdesk is made from. A helpdesk never sees it change: it is made anew.
+// deskConfig is what a helpdesk is made from, besides the authorities that it trusts. A helpdesk never sees it change: it is made anew.
 type deskConfig struct {
 	channel       config.Channel
 	token, secret string
-	authorities   any
 }
 
 func deskConfigOf(s *mount.Snapshot) deskConfig {
@@ -48,7 +54,7 @@ func deskConfigOf(s *mount.Snapshot) deskConfig {
 		channel: config.Channel{
 			Namespace: s.Channel.Namespace, Name: s.Channel.Name, TargetGroup: s.Channel.TargetGroup, Helpdesk: s.Channel.Helpdesk,
 		},
-		token: string(s.HelpdeskToken), secret: string(s.HelpdeskSecret), authorities: s.RootCAs,
+		token: string(s.HelpdeskToken), secret: string(s.HelpdeskSecret),
 	}
 }
 
@@ -64,13 +70,59 @@ func (d *desk) configure() {
 	wanted := deskConfigOf(snapshot)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.current != nil && reflect.DeepEqual(d.of, wanted) {
+	if d.current != nil && reflect.DeepEqual(d.of, wanted) && d.trusts.Equal(snapshot.RootCAs) {
 		return
 	}
-	d.current, d.of = d.parts.inbox, wanted
+	d.current, d.of, d.trusts = d.make(snapshot), wanted, snapshot.RootCAs
 	select {
 	case d.changed <- struct{}{}:
 	default:
+	}
+}
+
+// make makes a helpdesk. Each kind has its line here.
+func (d *desk) make(snapshot *mount.Snapshot) helpdesk.Helpdesk {
+	switch declared := snapshot.Channel.Helpdesk; {
+	case declared != nil && declared.Zammad != nil:
+		return zammad.New(zammad.Options{
+			URL: declared.Zammad.URL, RootCAs: snapshot.RootCAs, Group: snapshot.Channel.TargetGroup,
+			Token: string(snapshot.HelpdeskToken), Secret: string(snapshot.HelpdeskSecret),
+			Namespace: snapshot.Channel.Namespace, Name: snapshot.Channel.Name, Installation: declared.Zammad.Installation,
+			EventsURL: declared.Zammad.EventsURL, PrivateAuthority: declared.Zammad.Events == config.EventsInternal,
+			Identity: declared.Identity(), Receiver: d.receiver(declared.Identity()),
+		})
+	case declared != nil && declared.CloudEvents != nil:
+		return cloudevents.New(cloudevents.Options{
+			Channel: snapshot.Channel, Authorization: string(snapshot.HelpdeskToken), RootCAs: snapshot.RootCAs,
+			Store: d.parts.store, Clock: d.server.clock, Settings: d.server.settings,
+		})
+	default:
+		return d.parts.inbox
+	}
+}
+
+// receiver is what a helpdesk outside may use.
+func (d *desk) receiver(identity string) helpdesk.Receiver {
+	s := d.server
+	return helpdesk.Receiver{
+		Agents: &engine.Agents{
+			Store: d.parts.store, Clock: s.clock, Helpdesk: identity, Settings: s.settings, Changed: d.parts.wake,
+		},
+		Notes: &engine.Notes{Store: d.parts.store, Helpdesk: identity},
+		Files: deskFiles{d.parts.files},
+		Clock: s.clock, Log: s.log,
+	}
+}
+
+// Conversations returns the present helpdesk if its agents work through the private API, or nil.
+func (d *desk) Conversations() api.Conversations {
+	switch present := d.Helpdesk().(type) {
+	case *inbox.Inbox:
+		return inbox.Conversations{Inbox: present}
+	case api.Conversations:
+		return present
+	default:
+		return nil
 	}
 }
 

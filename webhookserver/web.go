@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/edge"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/mount"
 )
@@ -78,7 +79,7 @@ func (s *Server) serve() *web {
 	quiet := slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)
 	w := &web{failed: make(chan error, 3)}
 	w.public = &http.Server{
-		Handler:           &edge.Handler{Secrets: s.secrets, Append: s.append, Clock: s.clock, Observe: s.observe},
+		Handler:           s.publicRoutes(),
 		ReadHeaderTimeout: edge.ReadHeaderTimeout, ReadTimeout: edge.ReadTimeout, WriteTimeout: edge.WriteTimeout,
 		IdleTimeout: edge.IdleTimeout, MaxHeaderBytes: edge.MaxHeaderBytes, ErrorLog: quiet,
 	}
@@ -146,7 +147,52 @@ func end(ctx context.Context, server *http.Server) error {
 	return err
 }
 
+// publicRoutes serves Meta and, where that is declared, the helpdesk.
+func (s *Server) publicRoutes() http.Handler {
+	meta := &edge.Handler{Secrets: s.secrets, Append: s.append, Clock: s.clock, Observe: s.observe}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.rings(r, config.EventsPublic) {
+			s.ring(w, r)
+			return
+		}
+		meta.ServeHTTP(w, r)
+	})
+}
+
+// rings tells whether a request is the helpdesk's, at the port where it is told to call.
+func (s *Server) rings(r *http.Request, by config.Events) bool {
+	snapshot := s.channel.Snapshot()
+	if snapshot == nil || r.Method != http.MethodPost || snapshot.Channel.Helpdesk.CallsBy() != by {
+		return false
+	}
+	if by == config.EventsInternal {
+		return r.URL.Path == config.HelpdeskEventsPath
+	}
+	return r.URL.Path == config.CallbackPath(snapshot.Channel.Namespace, snapshot.Channel.Name)+config.PublicHelpdeskSuffix
+}
+
+// ring hands a call of the helpdesk to it.
+func (s *Server) ring(w http.ResponseWriter, r *http.Request) {
+	running := s.running.Load()
+	if running == nil {
+		w.Header().Set("Retry-After", "5")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	bell := running.desk.Helpdesk().Doorbell()
+	if bell == nil {
+		http.NotFound(w, r)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, edge.MaxBody)
+	bell.ServeHTTP(w, r)
+}
+
 func (s *Server) servePrivate(w http.ResponseWriter, r *http.Request) {
+	if s.rings(r, config.EventsInternal) {
+		s.ring(w, r)
+		return
+	}
 	running := s.running.Load()
 	if running == nil {
 		w.Header().Set("Content-Type", "application/json")
@@ -160,7 +206,7 @@ func (s *Server) servePrivate(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) apiRoutes(r *running) http.Handler {
 	return (&api.Handler{
-		Store: r.store, Inbox: r.inbox, Files: r.files, Clock: s.clock, Log: s.log,
+		Store: r.store, Inbox: r.inbox, Conversations: r.desk.Conversations, Files: r.files, Clock: s.clock, Log: s.log,
 		Tokens: s.tokens, Status: s.status,
 		Changed: r.wake,
 	}).Routes()

@@ -18,6 +18,8 @@ const (
 	ConditionReceiverAvailable = "ReceiverAvailable"
 	// ConditionDurable says whether the database's settings keep what Meta was told is stored.
 	ConditionDurable = "Durable"
+	// ConditionHelpdeskReady says whether tickets can be opened in the helpdesk, and whether it tells of its agents.
+	ConditionHelpdeskReady = "HelpdeskReady"
 	// ConditionCallbackReachable says whether the operator's own handshake through the callback URL succeeds.
 	ConditionCallbackReachable = "CallbackReachable"
 	// ConditionWebhookRegistered says whether Meta calls this channel for this phone number.

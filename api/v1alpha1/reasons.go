@@ -70,6 +70,19 @@ const (
 	ReasonNumberTaken = "NumberTaken"
 )
 
+// Reasons of HelpdeskReady that the operator finds. It has those of a Secret, too, and Ready and all others as the
+// receiver finds them, such as Unreachable, TokenRefused, PermissionMissing, GroupNotFound and EventsNotSetUp.
+const (
+	// ReasonBuiltIn means that tickets are kept in the receiver's own inbox.
+	ReasonBuiltIn = "BuiltIn"
+	// ReasonUnreachable means that the helpdesk does not answer.
+	ReasonUnreachable = "Unreachable"
+	// ReasonThrottled means that the helpdesk asks to wait.
+	ReasonThrottled = "Throttled"
+	// ReasonNotUnderstood means that the receiver gives a reason that is none.
+	ReasonNotUnderstood = "NotUnderstood"
+)
+
 // Reasons of ReceiverAvailable.
 const (
 	// ReasonAvailable means that the receiver takes webhooks.

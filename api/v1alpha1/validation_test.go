@@ -39,6 +39,11 @@ func complete() *v1alpha1.WhatsAppChannel {
 		Unsupported: &v1alpha1.MessageText{Text: "Sorry, we cannot read this kind of message."},
 	}
 	channel.Spec.Delivery = v1alpha1.DeliveryHeld
+	channel.Spec.Helpdesk = v1alpha1.Helpdesk{Zammad: &v1alpha1.ZammadHelpdesk{
+		URL:            "https://zammad.example.com/desk",
+		TokenSecretRef: v1alpha1.SecretKeyReference{Name: "zammad", Key: "token"},
+		Events:         v1alpha1.HelpdeskEventsPublic,
+	}}
 	channel.Spec.Callback = v1alpha1.Callback{
 		Registration:    v1alpha1.RegistrationAutomatic,
 		AppSubscription: v1alpha1.AppSubscriptionCreateIfAbsent,
@@ -107,6 +112,20 @@ func TestCreate(t *testing.T) {
 		"a reminder after 0 minutes":  {reminder("Please reply.", new(int32(0))), "spec.messages.reminder.afterMinutes"},
 		"a reminder after 1 minute":   {reminder("Please reply.", new(int32(1))), ""},
 		"a reminder after 24 hours":   {reminder("Please reply.", new(int32(1440))), "spec.messages.reminder.afterMinutes"},
+		"a helpdesk that is none":     {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Helpdesk = v1alpha1.Helpdesk{} }, ""},
+		"Zammad in the cluster":       {zammad("http://zammad-nginx.zammad.svc:8080"), ""},
+		"Zammad by another scheme":    {zammad("ftp://zammad.example.com"), "url must start with https:// or http://"},
+		"Zammad with a password":      {zammad("https://me:secret@zammad.example.com"), "url must start with https:// or http://"},
+		"Zammad with a query":         {zammad("https://zammad.example.com?a=b"), "url must start with https:// or http://"},
+		"Zammad with a line break":    {zammad("https://zammad.example.com/a\nb"), "url must start with https:// or http://"},
+		"Zammad without a token": {zammad("https://zammad.example.com", func(c *v1alpha1.WhatsAppChannel) {
+			c.Spec.Helpdesk.Zammad.TokenSecretRef = v1alpha1.SecretKeyReference{}
+		}), "spec.helpdesk.zammad.tokenSecretRef"},
+		"Zammad with unknown events":  {zammad("https://zammad.example.com", func(c *v1alpha1.WhatsAppChannel) { c.Spec.Helpdesk.Zammad.Events = "Pigeon" }), `supported values: "Internal", "Public", "Poll"`},
+		"CloudEvents":                 {cloudEvents("https://events.example.com/whatsapp?key=1"), ""},
+		"CloudEvents without a URL":   {cloudEvents(""), "spec.helpdesk.cloudEvents.url"},
+		"CloudEvents with a fragment": {cloudEvents("https://events.example.com/#a"), "url must start with https:// or http://"},
+		"two helpdesks":               {zammad("https://zammad.example.com", cloudEvents("https://events.example.com")), "helpdesk must have exactly one of zammad and cloudEvents"},
 		"active delivery":             {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Delivery = v1alpha1.DeliveryActive }, ""},
 		"an unknown delivery":         {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Delivery = "Paused" }, `supported values: "Active", "Held"`},
 		"an unknown registration":     {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Callback.Registration = "Sometimes" }, `supported values: "Manual", "Automatic"`},
@@ -301,6 +320,21 @@ func serviceExposure(change func(*v1alpha1.ServiceExposure)) change {
 		service := complete().Spec.Callback.Exposure.Service
 		change(service)
 		c.Spec.Callback.Exposure.Service = service
+	}
+}
+
+func zammad(url string, more ...change) change {
+	return func(c *v1alpha1.WhatsAppChannel) {
+		c.Spec.Helpdesk.Zammad = &v1alpha1.ZammadHelpdesk{URL: url, TokenSecretRef: v1alpha1.SecretKeyReference{Name: "zammad", Key: "token"}}
+		for _, f := range more {
+			f(c)
+		}
+	}
+}
+
+func cloudEvents(url string) change {
+	return func(c *v1alpha1.WhatsAppChannel) {
+		c.Spec.Helpdesk.CloudEvents = &v1alpha1.CloudEventsHelpdesk{URL: url}
 	}
 }
 

@@ -98,6 +98,11 @@ type WhatsAppChannelSpec struct {
 	// +required
 	TargetGroup string `json:"targetGroup,omitempty"`
 
+	// helpdesk is where tickets are kept. Left out, they are kept in the receiver's own inbox, which is read and answered
+	// with the receiver's private API.
+	// +optional
+	Helpdesk Helpdesk `json:"helpdesk,omitempty,omitzero"`
+
 	// callback is how Meta reaches the channel and who registers it there.
 	// +optional
 	Callback Callback `json:"callback,omitempty,omitzero"`

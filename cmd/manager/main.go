@@ -157,6 +157,7 @@ func addReconciler(ctx context.Context, mgr ctrl.Manager, o options) error {
 			ReceiverImage:             receiverImage,
 			ReceiverEnvironment:       o.proxyEnvironment,
 			CallbackHostname:          o.callbackHostname,
+			Installation:              o.installation,
 			AllowedAnnotationPrefixes: o.allowedAnnotationPrefixes,
 		},
 	}

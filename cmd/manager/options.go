@@ -29,6 +29,7 @@ type options struct {
 	graphVersion              string
 	receiverImage             string
 	callbackHostname          string
+	installation              string
 	ca                        string
 	rootCAs                   *x509.CertPool
 	allowedAnnotationPrefixes []string
@@ -84,6 +85,7 @@ func parse(args, environment []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.graphVersion, "graph-version", cloudapi.DefaultVersion, "version of the Graph API")
 	flags.StringVar(&o.receiverImage, "receiver-image", "", "image that receivers run; that of the operator's own pod unless told")
 	flags.StringVar(&o.callbackHostname, "callback-hostname", "", "public DNS name of the callback URLs of channels that name none")
+	flags.StringVar(&o.installation, "installation", "", "name of this installation in helpdesks that several clusters share; the hostname of a channel's callback URL unless told")
 	flags.StringVar(&caFile, "ca-file", "", "file with PEM certificates that operator and receivers trust besides the system's")
 	flags.Var(&prefixes, "allowed-annotation-prefixes", "comma-separated prefixes of the annotations that channels may put on Services; none unless told")
 	flags.Var(&namespaces, "watch-namespaces", "comma-separated namespaces to serve; all unless told")
@@ -114,6 +116,8 @@ func (o *options) check(rest []string, caFile string) error {
 	case o.logLevel < slog.LevelDebug:
 		// Below it, the Kubernetes client logs the bodies of requests, and with them Secrets.
 		return errors.New("--log-level must be debug, info, warn or error")
+	case len(validation.IsDNS1123Subdomain(o.installation)) > 0 && o.installation != "":
+		return errors.New("--installation must be lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit")
 	case o.callbackHostname != "" && (len(o.callbackHostname) > maxHostname || !hostname.MatchString(o.callbackHostname)):
 		return fmt.Errorf("--callback-hostname must be a fully qualified DNS name in lower case, of at most %d characters, without scheme, port or path", maxHostname)
 	}

@@ -19,8 +19,16 @@ type Graph struct {
 	CA string
 }
 
+// Place is where a channel is, as others see it.
+type Place struct {
+	// CallbackURL is empty as long as it is not known.
+	CallbackURL string
+	// Installation tells channels of the same name in several clusters apart.
+	Installation string
+}
+
 // ChannelConfig is a channel as its receiver needs to know it. The phone number is nil until it is known.
-func ChannelConfig(channel *v1alpha1.WhatsAppChannel, number *config.PhoneNumber, graph Graph) config.Channel {
+func ChannelConfig(channel *v1alpha1.WhatsAppChannel, number *config.PhoneNumber, graph Graph, place Place) config.Channel {
 	c := config.Channel{
 		Namespace:         channel.Namespace,
 		Name:              channel.Name,
@@ -31,6 +39,7 @@ func ChannelConfig(channel *v1alpha1.WhatsAppChannel, number *config.PhoneNumber
 		Graph:             config.Graph{BaseURL: graph.BaseURL, Version: graph.Version},
 	}
 	c.Messages = messages(channel.Spec.Messages)
+	c.Helpdesk = helpdesk(channel, place)
 	if channel.Spec.Delivery == v1alpha1.DeliveryHeld {
 		c.Delivery = config.Held
 	}
@@ -58,8 +67,8 @@ func messages(declared v1alpha1.Messages) config.Messages {
 }
 
 // ConfigMap holds the receiver's configuration.
-func ConfigMap(channel *v1alpha1.WhatsAppChannel, number *config.PhoneNumber, graph Graph) (*corev1ac.ConfigMapApplyConfiguration, error) {
-	encoded, err := json.MarshalIndent(ChannelConfig(channel, number, graph), "", "  ")
+func ConfigMap(channel *v1alpha1.WhatsAppChannel, number *config.PhoneNumber, graph Graph, place Place) (*corev1ac.ConfigMapApplyConfiguration, error) {
+	encoded, err := json.MarshalIndent(ChannelConfig(channel, number, graph, place), "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", config.ChannelFile, err)
 	}

@@ -27,7 +27,7 @@ func TestChannelConfigSaysWhatIsSentAndWhetherItIs(t *testing.T) {
 	} {
 		got := ChannelConfig(channel(func(c *v1alpha1.WhatsAppChannel) {
 			c.Spec.Messages, c.Spec.Delivery = tc.messages, tc.delivery
-		}), nil, Graph{})
+		}), nil, Graph{}, Place{})
 		if diff := cmp.Diff(tc.want, got.Messages); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}

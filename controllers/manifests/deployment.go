@@ -37,6 +37,10 @@ type Pod struct {
 	Image string
 	// VerifyToken is where the verify token is.
 	VerifyToken v1alpha1.SecretKeyReference
+	// HelpdeskToken is where what the receiver shows to the helpdesk is; nil for nothing.
+	HelpdeskToken *v1alpha1.SecretKeyReference
+	// HelpdeskSigns says that there is a Secret with what the helpdesk signs its calls with.
+	HelpdeskSigns bool
 	// CA says that the ConfigMap holds certificates to trust.
 	CA bool
 	// Environment are variables such as HTTPS_PROXY.
@@ -133,6 +137,7 @@ func volumes(channel *v1alpha1.WhatsAppChannel, pod Pod) []*corev1ac.VolumeApply
 			projection(pod.VerifyToken, config.VerifyTokenFile),
 			corev1ac.VolumeProjection().WithSecret(api),
 		)
+	files.WithSources(helpdeskFiles(channel, pod)...)
 	data := corev1ac.Volume().WithName(dataVolume)
 	if postgres := channel.Spec.Receiver.Storage.Postgres; postgres != nil {
 		files.WithSources(projection(postgres.DSNSecretRef, config.PostgresDSNFile))

@@ -43,6 +43,10 @@ func channel(change ...func(*v1alpha1.WhatsAppChannel)) *v1alpha1.WhatsAppChanne
 func everything(c *v1alpha1.WhatsAppChannel) {
 	size := resource.MustParse("5Gi")
 	c.Spec.Messages.Welcome = &v1alpha1.MessageText{Text: "Thanks for writing."}
+	c.Spec.Helpdesk.Zammad = &v1alpha1.ZammadHelpdesk{
+		URL: "https://zammad.example.com/", TokenSecretRef: v1alpha1.SecretKeyReference{Name: "zammad", Key: "token"},
+		Events: v1alpha1.HelpdeskEventsPublic,
+	}
 	c.Spec.Callback.Exposure.Service = &v1alpha1.ServiceExposure{
 		Type: corev1.ServiceTypeLoadBalancer, TLSSecretName: "wa-tls", Annotations: map[string]string{"lb.example.com/scheme": "public"},
 	}
@@ -70,14 +74,16 @@ func TestManifests(t *testing.T) {
 	graph := Graph{BaseURL: "https://graph.example.com", Version: "v25.0"}
 	richPod := pod
 	richPod.CA, richPod.Environment = true, map[string]string{"NO_PROXY": ".svc", "HTTPS_PROXY": "http://proxy.example.com:3128"}
+	richPod.HelpdeskToken, richPod.HelpdeskSigns = &v1alpha1.SecretKeyReference{Name: "zammad", Key: "token"}, true
+	place := Place{CallbackURL: "https://wa.example.com/helpdesk/support", Installation: "wa.example.com"}
 	richGraph := graph
 	richGraph.CA = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
 	plain, rich, shared := channel(), channel(everything), channel(onPostgres)
-	plainConfig, err := ConfigMap(plain, nil, graph)
+	plainConfig, err := ConfigMap(plain, nil, graph, place)
 	if err != nil {
 		t.Fatal(err)
 	}
-	richConfig, err := ConfigMap(rich, number, richGraph)
+	richConfig, err := ConfigMap(rich, number, richGraph, place)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +95,7 @@ func TestManifests(t *testing.T) {
 		"postgres": {Deployment(shared, pod), PodDisruptionBudget(shared)},
 		"everything": {
 			richConfig, ServiceAccount(rich), PersistentVolumeClaim(rich, number.ID, nil), Deployment(rich, richPod), Service(rich),
-			CallbackService(rich), VerifyTokenMetadata(rich, number.ID), APIMetadata(rich),
+			CallbackService(rich), VerifyTokenMetadata(rich, number.ID), APIMetadata(rich), HelpdeskSecretMetadata(rich),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

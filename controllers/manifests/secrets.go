@@ -48,9 +48,14 @@ const (
 
 // NewAPI is the Secret of the receiver's private API as it is created, without its data.
 func NewAPI(channel *v1alpha1.WhatsAppChannel) *corev1.Secret {
+	return owned(channel, APIName(channel.Name), nil)
+}
+
+// owned is a Secret that goes with its channel, as it is created.
+func owned(channel *v1alpha1.WhatsAppChannel, name string, data map[string][]byte) *corev1.Secret {
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
-			Name:      APIName(channel.Name),
+			Name:      name,
 			Namespace: channel.Namespace,
 			Labels:    SecretLabels(channel.Name),
 			OwnerReferences: []metav1.OwnerReference{{

@@ -16,6 +16,8 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/engine"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/inbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/media"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
@@ -46,6 +48,8 @@ type Tokens struct {
 type Handler struct {
 	Store store.Store
 	Inbox *inbox.Inbox
+	// Conversations returns the helpdesk if its agents work through this API; nil if they work elsewhere.
+	Conversations func() Conversations
 	// Files are those of the articles.
 	Files *media.Dir
 	Clock clock.Clock
@@ -62,24 +66,30 @@ type Handler struct {
 func (h *Handler) Routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+config.StatusPath, h.open(h.status, true))
-	mux.HandleFunc("GET /v1/tickets/{id}/attachments/{attachment}", h.attachment)
+	mux.HandleFunc("GET /v1/tickets/{id}/attachments/{attachment}", h.attachment(h.attachmentOf))
+	mux.HandleFunc("GET /v1/conversations/{id}/attachments/{attachment}", h.attachment(h.fileOf))
 	for pattern, serve := range map[string]func(*http.Request) (any, error){
-		"GET /v1/tickets":                   h.listTickets,
-		"GET /v1/tickets/{id}":              h.showTicket,
-		"POST /v1/tickets/{id}/replies":     h.reply,
-		"POST /v1/tickets/{id}/close":       h.changeTicket(store.TicketClosed),
-		"POST /v1/tickets/{id}/pending":     h.changeTicket(store.TicketPending),
-		"POST /v1/tickets/{id}/open":        h.changeTicket(store.TicketOpen),
-		"GET /v1/messages/{id}":             h.showMessage,
-		"GET /v1/dead-letters":              h.listDeadLetters,
-		"POST /v1/dead-letters/{id}/replay": h.replay,
-		"GET /v1/quarantine":                h.listQuarantine,
-		"POST /v1/quarantine/{id}/replay":   h.replayQuarantined,
-		"DELETE /v1/quarantine/{id}":        h.discardQuarantined,
-		"POST " + webhooksPath:              h.importWebhook,
-		"GET /v1/records":                   h.listRecords,
-		"GET /v1/statuses":                  h.listStatuses,
-		"/":                                 h.nothing,
+		"GET /v1/tickets":                     h.listTickets,
+		"GET /v1/tickets/{id}":                h.showTicket,
+		"POST /v1/tickets/{id}/replies":       h.reply,
+		"POST /v1/tickets/{id}/close":         h.changeTicket(store.TicketClosed),
+		"POST /v1/tickets/{id}/pending":       h.changeTicket(store.TicketPending),
+		"POST /v1/tickets/{id}/open":          h.changeTicket(store.TicketOpen),
+		"GET /v1/conversations/{id}":          h.showConversation,
+		"POST /v1/conversations/{id}/replies": h.replyTo,
+		"POST /v1/conversations/{id}/close":   h.changeConversation(conversation.TicketIsClosed),
+		"POST /v1/conversations/{id}/pending": h.changeConversation(conversation.TicketIsPending),
+		"POST /v1/conversations/{id}/open":    h.changeConversation(conversation.TicketIsOpen),
+		"GET /v1/messages/{id}":               h.showMessage,
+		"GET /v1/dead-letters":                h.listDeadLetters,
+		"POST /v1/dead-letters/{id}/replay":   h.replay,
+		"GET /v1/quarantine":                  h.listQuarantine,
+		"POST /v1/quarantine/{id}/replay":     h.replayQuarantined,
+		"DELETE /v1/quarantine/{id}":          h.discardQuarantined,
+		"POST " + webhooksPath:                h.importWebhook,
+		"GET /v1/records":                     h.listRecords,
+		"GET /v1/statuses":                    h.listStatuses,
+		"/":                                   h.nothing,
 	} {
 		mux.Handle(pattern, h.open(serve, false))
 	}
@@ -150,13 +160,13 @@ func (h *Handler) fail(w http.ResponseWriter, err error) {
 	case errors.As(err, &p):
 	case errors.As(err, &tooLong):
 		p = &problem{http.StatusRequestEntityTooLarge, "too-large", "The request is too large."}
-	case errors.Is(err, inbox.ErrNoTicket):
+	case errors.Is(err, engine.ErrNoTicket):
 		p = &problem{http.StatusNotFound, "not-found", "There is no ticket with this ID."}
 	case errors.Is(err, inbox.ErrSuperseded):
 		p = &problem{http.StatusConflict, "superseded", "The customer has a newer ticket, where their messages go; work on that one."}
-	case errors.Is(err, inbox.ErrEmptyReply):
+	case errors.Is(err, engine.ErrEmptyReply):
 		p = &problem{http.StatusBadRequest, "invalid", "The reply has neither text nor files."}
-	case errors.Is(err, inbox.ErrKeyReused):
+	case errors.Is(err, engine.ErrKeyReused):
 		p = &problem{http.StatusUnprocessableEntity, "key-reused", "This idempotency key was used for another reply; use a new key for each reply."}
 	default:
 		h.Log.Error("a request to the private API failed", "error", err)

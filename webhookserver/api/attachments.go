@@ -17,48 +17,58 @@ import (
 func withAttachments(tx *store.Tx, ticket int64, a wire.Article) (wire.Article, error) {
 	list, err := tx.Attachments(a.ID)
 	for _, f := range list {
-		shown := wire.Attachment{
-			ID: f.ID, Kind: f.Kind, Name: f.Name, MIMEType: f.MIMEType, Size: f.Size, State: string(f.State), Reason: f.Reason,
-		}
-		if f.State == conversation.AttachmentKept {
-			shown.Path = fmt.Sprintf("/v1/tickets/%d/attachments/%s", ticket, f.ID)
-		}
-		a.Attachments = append(a.Attachments, shown)
+		a.Attachments = append(a.Attachments, attachmentJSON(f, fmt.Sprintf("/v1/tickets/%d", ticket)))
 	}
 	return a, err
 }
 
-// attachment serves a file.
-func (h *Handler) attachment(w http.ResponseWriter, r *http.Request) {
-	if err := h.authorise(r, false); err != nil {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="receiver"`)
-		h.fail(w, err)
-		return
+// attachmentJSON shows an attachment of what is below a path.
+func attachmentJSON(f conversation.Attachment, below string) wire.Attachment {
+	shown := wire.Attachment{
+		ID: f.ID, Kind: f.Kind, Name: f.Name, MIMEType: f.MIMEType, Size: f.Size, State: string(f.State), Reason: f.Reason,
 	}
-	extend(w)
-	if err := h.serveAttachment(w, r); err != nil {
-		h.fail(w, err)
+	if f.State == conversation.AttachmentKept {
+		shown.Path = below + "/attachments/" + f.ID
+	}
+	return shown
+}
+
+// attachmentOf returns an attachment of a ticket.
+func (h *Handler) attachmentOf(r *http.Request) (a conversation.Attachment, found bool, err error) {
+	ticket, err := pathID(r)
+	if err != nil {
+		return a, false, err
+	}
+	err = h.Store.View(r.Context(), func(tx *store.Tx) error {
+		a, found, err = tx.AttachmentOf(ticket, r.PathValue("attachment"))
+		return err
+	})
+	return a, found, err
+}
+
+// attachment returns what serves a file that look finds.
+func (h *Handler) attachment(look func(*http.Request) (conversation.Attachment, bool, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := h.authorise(r, false); err != nil {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="receiver"`)
+			h.fail(w, err)
+			return
+		}
+		extend(w)
+		a, found, err := look(r)
+		if err == nil {
+			err = h.serveAttachment(w, r, a, found)
+		}
+		if err != nil {
+			h.fail(w, err)
+		}
 	}
 }
 
-func (h *Handler) serveAttachment(w http.ResponseWriter, r *http.Request) error {
-	ticket, err := pathID(r)
-	if err != nil {
-		return err
-	}
-	var (
-		a     conversation.Attachment
-		found bool
-	)
-	if err := h.Store.View(r.Context(), func(tx *store.Tx) (err error) {
-		a, found, err = tx.AttachmentOf(ticket, r.PathValue("attachment"))
-		return err
-	}); err != nil {
-		return err
-	}
+func (h *Handler) serveAttachment(w http.ResponseWriter, r *http.Request, a conversation.Attachment, found bool) error {
 	switch {
 	case !found:
-		return &problem{http.StatusNotFound, "not-found", "There is no attachment with this ID on this ticket."}
+		return &problem{http.StatusNotFound, "not-found", "There is no attachment with this ID here."}
 	case a.State == conversation.AttachmentPending:
 		return &problem{http.StatusNotFound, "pending", "The file is still being fetched from WhatsApp; try again."}
 	case a.State == conversation.AttachmentFailed:

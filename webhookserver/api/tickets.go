@@ -7,9 +7,9 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
@@ -137,34 +137,13 @@ func (h *Handler) reply(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	key := r.Header.Get(wire.IdempotencyKey)
-	if key == "" || utf8.RuneCountInString(key) > maxKey {
-		return nil, &problem{http.StatusBadRequest, "invalid", "Send a header " + wire.IdempotencyKey +
-			" with a value of at most 255 characters that is new for each reply, so that a repeated request does not send twice."}
-	}
-	request, uploads, err := h.readReply(r)
-	defer func() {
-		for _, u := range uploads {
-			u.Discard()
-		}
-	}()
-	if err != nil {
-		return nil, err
-	}
-	text, err := formatted(request)
-	if err != nil {
-		return nil, err
-	}
-	files, err := keep(uploads, id, key)
 	var article store.Article
-	if err == nil {
+	if _, err := h.takeReply(r, strconv.FormatInt(id, 10), func(key, text string, files []conversation.File) (a conversation.Article, err error) {
 		article, err = h.Inbox.Reply(r.Context(), id, key, text, files...)
-	}
-	if err != nil {
-		h.forget(r, files)
+		return a, err
+	}); err != nil {
 		return nil, err
 	}
-	h.Changed()
 	var shown wire.Article
 	err = h.Store.View(r.Context(), func(tx *store.Tx) (err error) {
 		shown, err = withAttachments(tx, id, articleJSON(article))

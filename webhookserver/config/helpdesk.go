@@ -49,10 +49,8 @@ type CloudEvents struct {
 // HelpdeskEventsPath is where the private port takes an external helpdesk's calls.
 const HelpdeskEventsPath = "/v1/helpdesk/events"
 
-// PublicHelpdeskPath is where the public port does, with EventsPublic.
-func PublicHelpdeskPath(namespace, name string) string {
-	return CallbackPath(namespace, name) + "/helpdesk"
-}
+// PublicHelpdeskSuffix follows the callback path where the public port does, with EventsPublic.
+const PublicHelpdeskSuffix = "/helpdesk"
 
 // Identity tells one helpdesk from another: a ticket's ID is good only in the helpdesk that gave it. Without a helpdesk
 // it is the receiver's own inbox.
@@ -71,6 +69,14 @@ func (h *Helpdesk) Kind() (kind, url string) {
 	default:
 		return "cloudevents", h.CloudEvents.URL
 	}
+}
+
+// CallsBy says where the helpdesk calls the receiver; empty where it does not.
+func (h *Helpdesk) CallsBy() Events {
+	if h == nil || h.Zammad == nil || h.Zammad.Events == EventsPoll {
+		return ""
+	}
+	return h.Zammad.Events
 }
 
 // problem says what a receiver cannot work with; empty if nothing.

@@ -36,6 +36,7 @@ var (
 // Call implements Caller. What it returns is the ID of a ticket that it opened.
 func (h *HelpdeskCaller) Call(ctx context.Context, e store.Effect, state conversation.State) (string, error) {
 	desk := h.Helpdesk()
+	ctx = helpdesk.WithCallKey(ctx, e.Key)
 	if e.Kind == conversation.KindOpenTicket {
 		return h.open(ctx, desk, e, *e.OpenTicket)
 	}

@@ -58,3 +58,30 @@ func (tx *Tx) Lagging(before time.Time) (bool, error) {
 	var one int64
 	return tx.row(`SELECT 1 FROM effect WHERE (state IN (0, 1, 2, 3) OR state = 6) AND created_at < ? LIMIT 1`, []any{millis(before)}, &one)
 }
+
+// FileOf returns a file of a conversation by what was to be done with it, and whether there is one: what became of a
+// file that a customer sent, or one that an agent attached.
+func (tx *Tx) FileOf(conversationID, id string) (conversation.Attachment, bool, error) {
+	effects, err := rows(tx, scanEffect, `SELECT `+effectColumns+` FROM effect
+		WHERE conversation = ? AND destination IN ('media', 'graph') AND kind IN ('fetch-media', 'upload-media') ORDER BY id DESC`, conversationID)
+	if err != nil {
+		return conversation.Attachment{}, false, err
+	}
+	for _, e := range effects {
+		switch {
+		case e.UploadMedia != nil && e.UploadMedia.File.ID == id:
+			return conversation.Attachment{File: e.UploadMedia.File, State: conversation.AttachmentKept}, true, nil
+		case e.FetchMedia == nil || e.FetchMedia.File.ID != id:
+			continue
+		}
+		a := conversation.Attachment{File: e.FetchMedia.File, State: conversation.AttachmentPending}
+		switch {
+		case e.State == EffectDone:
+			a.State = conversation.AttachmentKept
+		case e.State > EffectDone:
+			a.State, a.Reason = conversation.AttachmentFailed, e.Error
+		}
+		return a, true, nil
+	}
+	return conversation.Attachment{}, false, nil
+}

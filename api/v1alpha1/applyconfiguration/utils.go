@@ -26,10 +26,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.AvailablePhoneNumberApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Callback"):
 		return &apiv1alpha1.CallbackApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CloudEventsHelpdesk"):
+		return &apiv1alpha1.CloudEventsHelpdeskApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Exposure"):
 		return &apiv1alpha1.ExposureApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("GraphStatus"):
 		return &apiv1alpha1.GraphStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Helpdesk"):
+		return &apiv1alpha1.HelpdeskApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Messages"):
 		return &apiv1alpha1.MessagesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MessageText"):
@@ -60,6 +64,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.WhatsAppChannelSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("WhatsAppChannelStatus"):
 		return &apiv1alpha1.WhatsAppChannelStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ZammadHelpdesk"):
+		return &apiv1alpha1.ZammadHelpdeskApplyConfiguration{}
 
 	}
 	return nil

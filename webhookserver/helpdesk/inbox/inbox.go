@@ -145,19 +145,12 @@ func parseID(id string) (int64, error) {
 	return n, nil
 }
 
-// What an agent can get wrong.
-var (
-	ErrNoTicket   = errors.New("there is no such ticket")
-	ErrKeyReused  = errors.New("this idempotency key was used for another request; use a new key for each reply")
-	ErrEmptyReply = errors.New("the reply has no text")
-)
-
 // Reply writes an agent's reply on a ticket and queues it for the customer, with files that are kept already. The same
 // key always means the same reply: a repeated call returns the article that is there, and sends nothing.
 func (i *Inbox) Reply(ctx context.Context, ticketID int64, key, text string, files ...conversation.File) (store.Article, error) {
 	text = strings.TrimSpace(text)
 	if text == "" && len(files) == 0 {
-		return store.Article{}, ErrEmptyReply
+		return store.Article{}, engine.ErrEmptyReply
 	}
 	now := i.Clock.Now()
 	requestKey := "reply/" + strconv.FormatInt(ticketID, 10) + "/" + key
@@ -175,7 +168,7 @@ func (i *Inbox) Reply(ctx context.Context, ticketID int64, key, text string, fil
 			return err
 		}
 		if !found {
-			return ErrNoTicket
+			return engine.ErrNoTicket
 		}
 		id := engine.ReplyID(ticket.Conversation, requestKey)
 		noted, _, fresh, err := tx.RememberRequest(requestKey, same, id, now)
@@ -183,7 +176,7 @@ func (i *Inbox) Reply(ctx context.Context, ticketID int64, key, text string, fil
 			return err
 		}
 		if noted != same {
-			return ErrKeyReused
+			return engine.ErrKeyReused
 		}
 		if fresh {
 			article.ID = id
@@ -215,7 +208,7 @@ func (i *Inbox) Change(ctx context.Context, ticketID int64, to store.TicketState
 			return err
 		}
 		if !found {
-			return ErrNoTicket
+			return engine.ErrNoTicket
 		}
 		if ticket.State == to {
 			return nil

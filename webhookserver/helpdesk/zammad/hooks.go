@@ -35,7 +35,7 @@ const secretNote = "webhook-secret"
 // wantedWebhook is what Zammad has to call.
 func (h *Helpdesk) wantedWebhook() hook {
 	return hook{
-		"name": h.channel, "endpoint": h.options.EventsURL, "signature_token": h.options.Secret, "ssl_verify": true, "active": true,
+		"name": h.channel, "endpoint": h.options.EventsURL, "signature_token": h.options.Secret, "ssl_verify": !h.options.PrivateAuthority, "active": true,
 		"note": "Kept by whatsapp-operator. Tells the WhatsApp channel that an agent did something.",
 	}
 }

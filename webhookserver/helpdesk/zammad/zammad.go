@@ -33,6 +33,8 @@ type Options struct {
 	Namespace, Name, Installation string
 	// EventsURL is what Zammad calls when agents did something; empty where it calls nobody.
 	EventsURL string
+	// PrivateAuthority says that EventsURL has a certificate of an authority that Zammad does not know.
+	PrivateAuthority bool
 	// Identity tells this helpdesk from another one.
 	Identity string
 	Receiver helpdesk.Receiver

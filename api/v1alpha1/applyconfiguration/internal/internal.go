@@ -78,6 +78,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: verifyTokenSecretRef
       type:
         namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.SecretKeyReference
+- name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.CloudEventsHelpdesk
+  map:
+    fields:
+    - name: authSecretRef
+      type:
+        namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.SecretKeyReference
+    - name: url
+      type:
+        scalar: string
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.DeliveryMode
   scalar: string
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.Exposure
@@ -104,6 +113,17 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: version
       type:
         scalar: string
+- name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.Helpdesk
+  map:
+    fields:
+    - name: cloudEvents
+      type:
+        namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.CloudEventsHelpdesk
+    - name: zammad
+      type:
+        namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.ZammadHelpdesk
+- name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.HelpdeskEvents
+  scalar: string
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.MessageText
   map:
     fields:
@@ -296,6 +316,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: delivery
       type:
         namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.DeliveryMode
+    - name: helpdesk
+      type:
+        namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.Helpdesk
     - name: messages
       type:
         namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.Messages
@@ -362,6 +385,18 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.SecretKeyReference
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.WhenDeleted
   scalar: string
+- name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.ZammadHelpdesk
+  map:
+    fields:
+    - name: events
+      type:
+        namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.HelpdeskEvents
+    - name: tokenSecretRef
+      type:
+        namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.SecretKeyReference
+    - name: url
+      type:
+        scalar: string
 - name: io.k8s.api.core.v1.ResourceClaim
   map:
     fields:

@@ -28,6 +28,9 @@ type WhatsAppChannelSpecApplyConfiguration struct {
 	Messages *MessagesApplyConfiguration `json:"messages,omitempty"`
 	// targetGroup is the helpdesk group in which customers' messages become tickets.
 	TargetGroup *string `json:"targetGroup,omitempty"`
+	// helpdesk is where tickets are kept. Left out, they are kept in the receiver's own inbox, which is read and answered
+	// with the receiver's private API.
+	Helpdesk *HelpdeskApplyConfiguration `json:"helpdesk,omitempty"`
 	// callback is how Meta reaches the channel and who registers it there.
 	Callback *CallbackApplyConfiguration `json:"callback,omitempty"`
 	// receiver is how the program that Meta calls is run.
@@ -88,6 +91,14 @@ func (b *WhatsAppChannelSpecApplyConfiguration) WithMessages(value *MessagesAppl
 // If called multiple times, the TargetGroup field is set to the value of the last call.
 func (b *WhatsAppChannelSpecApplyConfiguration) WithTargetGroup(value string) *WhatsAppChannelSpecApplyConfiguration {
 	b.TargetGroup = &value
+	return b
+}
+
+// WithHelpdesk sets the Helpdesk field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Helpdesk field is set to the value of the last call.
+func (b *WhatsAppChannelSpecApplyConfiguration) WithHelpdesk(value *HelpdeskApplyConfiguration) *WhatsAppChannelSpecApplyConfiguration {
+	b.Helpdesk = value
 	return b
 }
 
