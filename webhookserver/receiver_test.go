@@ -152,6 +152,12 @@ func (r *receiver) begin() {
 func (r *receiver) start() {
 	r.t.Helper()
 	r.begin()
+	r.ready()
+}
+
+// ready waits until the server takes webhooks, and has Meta send them.
+func (r *receiver) ready() {
+	r.t.Helper()
 	select {
 	case <-r.server.Ready():
 	case err := <-r.ended:
