@@ -67,6 +67,7 @@ func owned(channel *v1alpha1.WhatsAppChannel, name string, data map[string][]byt
 				BlockOwnerDeletion: new(true),
 			}},
 		},
+		Data: data,
 	}
 }
 
