@@ -22,6 +22,10 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
 
+// caKey is the key of that Secret with the authorities that certify the receiver. A receiver from before there was one
+// speaks no TLS.
+const caKey = "ca.crt"
+
 // apiSecret is the name of the Secret with the tokens of a receiver's private API, and of what certifies it.
 func apiSecret(channel string) string { return channel + "-api" }
 
@@ -62,10 +66,10 @@ func (c *Cluster) Receiver(ctx context.Context, channel *v1alpha1.WhatsAppChanne
 			secret.Name, secret.Namespace, config.APITokenFile)
 	}
 	scheme, security := "http", (*tls.Config)(nil)
-	if pem := secret.Data[config.CAFile]; len(pem) > 0 {
+	if pem := secret.Data[caKey]; len(pem) > 0 {
 		scheme, security = "https", &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}
 		if !security.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("the key %s of the Secret %s in the namespace %s holds no certificate", config.CAFile, secret.Name, secret.Namespace)
+			return nil, fmt.Errorf("the key %s of the Secret %s in the namespace %s holds no certificate", caKey, secret.Name, secret.Namespace)
 		}
 	}
 	return &receiver.Client{
@@ -82,7 +86,9 @@ func (c *Cluster) Callback(channel *v1alpha1.WhatsAppChannel, roots *x509.CertPo
 }
 
 // EndsTLS tells whether the receiver's public port itself speaks TLS.
-func EndsTLS(channel *v1alpha1.WhatsAppChannel) bool { return channel.Spec.Callback.Exposure.Service != nil }
+func EndsTLS(channel *v1alpha1.WhatsAppChannel) bool {
+	return channel.Spec.Callback.Exposure.Service != nil
+}
 
 func (c *Cluster) http(channel *v1alpha1.WhatsAppChannel, port int32, security *tls.Config) *http.Client {
 	return &http.Client{

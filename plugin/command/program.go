@@ -181,11 +181,15 @@ func (p *program) config() (*rest.Config, string, error) {
 		return nil, "", fmt.Errorf("the kubeconfig cannot be used: %w", err)
 	}
 	config.UserAgent = "kubectl-whatsapp/" + version.String()
+	// The API server bounds requests itself, fairly; waiting here would only make a person wait.
+	config.QPS = -1
 	return config, namespace, nil
 }
 
 // say tells something that is not the command's result.
-func (p *program) say(format string, values ...any) { _, _ = fmt.Fprintf(p.Err, format+"\n", values...) }
+func (p *program) say(format string, values ...any) {
+	_, _ = fmt.Fprintf(p.Err, format+"\n", values...)
+}
 
 // progress is what a command found when it looked.
 type progress struct {

@@ -116,8 +116,10 @@ func (p *program) runTest(ctx context.Context, cl *cluster.Cluster, r *receiver.
 	if err != nil {
 		return err
 	}
-	if id, err := parseItem(ticket, "ticket"); err == nil {
-		ticket = view.TicketName(channel.Name, id.id)
+	if view.InInbox(before) {
+		ticket = channel.Name + "/" + ticket
+	} else {
+		ticket += " of the helpdesk"
 	}
 	_, err = fmt.Fprintf(p.Out, "the message is on the ticket %s\n", ticket)
 	return err

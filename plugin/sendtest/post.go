@@ -59,7 +59,7 @@ func stuckOnTheWay(to *url.URL, err error) error {
 	case errors.As(err, &certificate):
 		return &StuckError{"TLS", fmt.Sprintf("the certificate of %s is not trusted (%s); Meta accepts certificates of public authorities only. "+
 			"For a private one, name its authority with --ca-file", host, certificate.Err)}
-	case errors.As(err, &noTLS), errors.As(err, &alert):
+	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &noTLS), errors.As(err, &alert):
 		return &StuckError{"TLS", fmt.Sprintf("what answers at %s does not speak TLS as it should (%s); look at what leads the name to the receiver", to.Host, text(err))}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &StuckError{"connection", fmt.Sprintf("%s did not answer in time; look at firewalls, and at what leads the name to the receiver", to.Host)}

@@ -95,20 +95,19 @@ func (s Setup) Write(w io.Writer) error {
 		}
 		fmt.Fprintf(&b, "%3d. %-9s%s\n", i+1, mark, step.What)
 		// What a person has to paste is below, and told better there.
-		if !step.Done && (i < len(s.Steps)-1 || !s.Paste || !s.canPaste()) {
+		if !step.Done && (i < len(s.Steps)-1 || !s.Paste) {
 			b.WriteString(indent(step.Message, "               "))
 		}
 	}
-	b.WriteString("\n")
 	switch {
 	case s.Registered && s.Ready:
-		b.WriteString("Meta calls this channel, and it is ready. There is nothing left to do.\n")
+		b.WriteString("\nMeta calls this channel, and it is ready. There is nothing left to do.\n")
 	case s.Registered:
-		fmt.Fprintf(&b, "Meta calls this channel. What keeps it from being ready says: kubectl whatsapp status %s -n %s\n", s.Name, s.Namespace)
+		fmt.Fprintf(&b, "\nMeta calls this channel. What keeps it from being ready says: kubectl whatsapp status %s -n %s\n", s.Name, s.Namespace)
 	case !s.Paste:
-		b.WriteString("Registration is Automatic: the operator registers the callback URL itself, and there is nothing to paste.\n")
+		b.WriteString("\nRegistration is Automatic: the operator registers the callback URL itself, and there is nothing to paste.\n")
 	case !s.canPaste():
-		b.WriteString("Mend what is missing first: until then Meta's check of the callback URL would fail.\n")
+		b.WriteString("\nMend what is missing first: until then Meta's check of the callback URL would fail.\n")
 	}
 	if s.Paste && s.VerifyToken != "" {
 		s.writeStrings(&b)
@@ -118,17 +117,20 @@ func (s Setup) Write(w io.Writer) error {
 }
 
 func (s Setup) writeStrings(b *strings.Builder) {
-	if s.Registered {
+	app := "your app"
+	if s.AppID != "" {
+		app = "the app " + s.AppID
+	}
+	switch {
+	case s.Registered:
 		b.WriteString("\nThese are the two strings that Meta has, should they be needed again.\n")
-	} else {
-		app := "your app"
-		if s.AppID != "" {
-			app = "the app " + s.AppID
-		}
+	case s.canPaste():
 		fmt.Fprintf(b, "\nAt https://developers.facebook.com/apps open %s, then WhatsApp > Configuration > Webhook > Edit, and paste:\n", app)
+	default:
+		b.WriteString("These are the two strings to paste then.\n")
 	}
 	fmt.Fprintf(b, "\nCallback URL\n%s\n\nVerify token\n%s\n", s.CallbackURL, s.VerifyToken)
-	if !s.Registered {
+	if !s.Registered && s.canPaste() {
 		b.WriteString("\nPress \"Verify and save\", and subscribe the field \"messages\" below it. The operator sees it within minutes;\n" +
 			"with --wait this command follows until it has.\n")
 	}

@@ -12,7 +12,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
+
+// inboxKind is how the receiver calls its built-in helpdesk.
+var inboxKind = kindOf(nil)
+
+func kindOf(h *config.Helpdesk) string {
+	kind, _ := h.Kind()
+	return kind
+}
+
+// InInbox tells whether a receiver's tickets are in its built-in inbox.
+func InInbox(s config.Status) bool { return s.Helpdesk == nil || s.Helpdesk.Kind == inboxKind }
 
 func number(n int64) string { return strconv.FormatInt(n, 10) }
 
@@ -41,6 +53,9 @@ func next(s Status) []string {
 	}
 	if s.ReceiverProblem != "" && ready {
 		steps = append(steps, "The receiver itself could not be asked: "+s.ReceiverProblem)
+	}
+	if s.Receiver != nil && s.Receiver.Helpdesk != nil && !s.Receiver.Helpdesk.Ready && (ready || s.Message != s.Receiver.Helpdesk.Message) {
+		steps = append(steps, "Tickets cannot be opened: "+s.Receiver.Helpdesk.Message)
 	}
 	q := s.queue()
 	if q.deadLetters > 0 {
@@ -78,12 +93,17 @@ func (s Status) Write(w io.Writer, now time.Time) error {
 	fact("Target group", s.TargetGroup)
 	fact("Callback URL", s.CallbackURL)
 	fact("Registration", s.Registration)
-	fmt.Fprintln(columns)
-	for _, c := range s.Conditions {
+	fact("Helpdesk", s.helpdesk())
+	for i, c := range s.Conditions {
+		if i == 0 {
+			fmt.Fprintln(columns)
+		}
 		fact(title(c.Type), answer(c)+"\t"+c.Message)
 	}
-	fmt.Fprintln(columns)
-	s.writeReceiver(fact, now)
+	if s.ReceiverProblem != "" || s.Receiver != nil || s.Mirrored != nil {
+		fmt.Fprintln(columns)
+		s.writeReceiver(fact, now)
+	}
 	if err := columns.Flush(); err != nil {
 		return err
 	}
@@ -104,6 +124,22 @@ func (s Status) phone() string {
 	}
 	if s.Quality != "" {
 		text += ", quality " + s.Quality
+	}
+	return text
+}
+
+// helpdesk says where the tickets are, as the receiver found it.
+func (s Status) helpdesk() string {
+	if s.Receiver == nil || s.Receiver.Helpdesk == nil {
+		return ""
+	}
+	h := s.Receiver.Helpdesk
+	if h.Kind == inboxKind {
+		return "the built-in inbox"
+	}
+	text := strings.Join(known(h.Kind, h.Version, h.URL), " ")
+	if !h.Ready {
+		text += ": " + h.Message
 	}
 	return text
 }

@@ -74,6 +74,16 @@ var arrows = []arrow{
 		why:   "clients import the API types, and nothing else with them",
 	},
 	{
+		from:  []string{"webhookserver/api/wire"},
+		never: []string{"net/http/...", "database/sql/..."},
+		why:   "clients import the JSON of the private API, and nothing else with it",
+	},
+	{
+		from: []string{"plugin/...", "cmd/kubectl-whatsapp"},
+		ours: []string{"plugin/...", "api/...", "cloudapi/webhook", "webhookserver/config", "webhookserver/api/wire", "version"},
+		why:  "kubectl whatsapp knows channels and what their receivers answer, and not how either works",
+	},
+	{
 		from: []string{"controllers/...", "cmd/manager"},
 		ours: []string{"controllers/...", "api/...", "cloudapi", "cloudapi/webhook", "webhookserver/config", "version"},
 		why:  "of the receiver, the operator knows only its configuration",
@@ -149,7 +159,7 @@ func list(t *testing.T) []pkg {
 	t.Helper()
 	// The folders are read only so that `go test` sees that this test depends on them, and does not cache its result
 	// over a change of the code.
-	for _, dir := range []string{"api", "cloudapi", "cmd", "controllers", "hack", "test", "version", "webhookserver"} {
+	for _, dir := range []string{"api", "cloudapi", "cmd", "controllers", "hack", "plugin", "test", "version", "webhookserver"} {
 		err := filepath.WalkDir(filepath.Join("..", "..", dir), func(_ string, _ fs.DirEntry, err error) error { return err })
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,161 @@
+package command_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
+	"github.com/whatsapp-operator/whatsapp-operator/plugin/command"
+	"github.com/whatsapp-operator/whatsapp-operator/plugin/view"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
+)
+
+const question = "Hello! Where is my parcel?"
+
+func TestKubectlWhatsapp(t *testing.T) {
+	b := newBench(t)
+	t.Run("an agent answers a customer", func(t *testing.T) { b.t = t; b.agentAnswers() })
+	t.Run("an admin tests the channel", func(t *testing.T) { b.t = t; b.adminTests() })
+	t.Run("an admin sets the channel up", func(t *testing.T) { b.t = t; b.adminSetsUp() })
+	t.Run("what waits for a person", func(t *testing.T) { b.t = t; b.settles() })
+	t.Run("the status", func(t *testing.T) { b.t = t; b.tellsStatus() })
+	t.Run("without rights", func(t *testing.T) { b.t = t; b.namesRights() })
+	t.Run("without a receiver", func(t *testing.T) { b.t = t; b.missesReceiver() })
+	t.Run("completion", func(t *testing.T) { b.t = t; b.completes() })
+	b.t = t
+}
+
+func (b *bench) agentAnswers() {
+	b.expect(command.ExitDone, b.run(b.agent, "tickets"), "There are no such tickets.")
+	customer := b.meta.Customer("+49 151 23456789", "Erika Mustermann")
+	customer.Says(b.number.ID, question)
+	b.eventually("a ticket", func() bool { return strings.Contains(b.run(b.agent, "tickets").out, "support/1") })
+	b.expect(command.ExitDone, b.run(b.agent, "tickets", "support", "--state", "open"), "Erika Mustermann", "open", "for 2")
+	if got := b.run(b.agent, "tickets", "-o", "name").out; got != "support/1\n" {
+		b.t.Errorf("the names of the tickets: %q", got)
+	}
+	var list wire.Tickets
+	b.must(json.Unmarshal([]byte(b.run(b.agent, "tickets", "-o", "json").out), &list))
+	if len(list.Tickets) != 1 || list.Tickets[0].Customer.Phone != "4915123456789" {
+		b.t.Errorf("the tickets as JSON: %+v", list)
+	}
+	b.expect(command.ExitDone, b.run(b.agent, "show", "support/1"), question, "2nd Level", "accepted until")
+
+	file := filepath.Join(b.t.TempDir(), "bill.txt")
+	b.must(os.WriteFile(file, []byte("You owe us nothing."), 0o600))
+	answered := b.expect(command.ExitDone, b.run(b.agent, "reply", "1", "It is **near**.", "--format", "markdown", "--attach", file, "--wait"),
+		"key: ", "the reply on support/1 is delivered")
+	_, key, _ := strings.Cut(answered.err, "key: ")
+	key, _, _ = strings.Cut(key, "\n")
+	b.expect(command.ExitDone, b.run(b.agent, "reply", "1", "It is **near**.", "--format", "markdown", "--attach", file, "--key", key))
+	b.expect(command.ExitDone, b.runWith(b.agent, "Bye!", "reply", "support/1", "-", "--wait"))
+	var received []string
+	for _, m := range customer.Received() {
+		received = append(received, m.Text+m.Caption)
+	}
+	if got := strings.Join(received, "|"); len(received) != 2 || !strings.Contains(got, "It is *near*.") || received[1] != "Bye!" {
+		b.t.Errorf("the customer received %q", received)
+	}
+	folder := b.t.TempDir()
+	b.expect(command.ExitDone, b.run(b.agent, "show", "1", "--save", folder), "bill.txt", "saved")
+	if saved, err := os.ReadFile(filepath.Join(folder, "1-bill.txt")); err != nil || string(saved) != "You owe us nothing." {
+		b.t.Errorf("the saved file: %q, %v", saved, err)
+	}
+
+	for _, step := range []struct{ command, state string }{{"pending", "pending"}, {"reopen", "open"}, {"close", "closed"}} {
+		b.expect(command.ExitDone, b.run(b.agent, step.command, "support/1"), "support/1 is "+step.state)
+	}
+	b.expect(command.ExitFailed, b.run(b.agent, "show", "99"), "There is no ticket with this ID.")
+	b.expect(command.ExitUsage, b.run(b.agent, "show", "support/x"), "CHANNEL/NUMBER")
+	b.expect(command.ExitUsage, b.run(b.agent, "reply", "1"), "nothing to send")
+	b.expect(command.ExitUsage, b.run(b.agent, "tickets", "-o", "xml"), "no output")
+	b.expect(command.ExitFailed, b.run(b.agent, "tickets", "sales"), `there is no channel "sales"`)
+}
+
+func (b *bench) adminTests() {
+	done := b.expect(command.ExitDone, b.run(b.admin, "send-test", "support"), "stored:", "the message is on the ticket support/2")
+	b.expect(command.ExitDone, b.run(b.agent, "show", "support/2"), "TEST (kubectl whatsapp send-test)", "No customer wrote it")
+	if strings.Contains(done.out+done.err, appSecret) {
+		b.t.Error("the app secret is shown")
+	}
+	// Past the public URL, which leads nowhere.
+	b.setStatus(func(s *v1alpha1.WhatsAppChannelStatus) { s.CallbackURL = "https://wa.example.invalid/helpdesk/support" })
+	b.expect(command.ExitDone, b.run(b.admin, "send-test", "support", "--direct", "--text", "Second"), "on the ticket support/2")
+	b.expect(command.ExitFailed, b.run(b.admin, "send-test", "support"), "stuck at the step")
+	b.setStatus(func(s *v1alpha1.WhatsAppChannelStatus) { s.CallbackURL = b.url() + "/elsewhere" })
+	b.expect(command.ExitFailed, b.run(b.admin, "send-test", "support"), "stuck at the step callback URL", "404")
+	b.setStatus(func(s *v1alpha1.WhatsAppChannelStatus) { s.CallbackURL = b.url() })
+	// Agents cannot read the app secret.
+	b.expect(command.ExitDenied, b.run(b.agent, "send-test", "support"), `resourceNames: ["whatsapp-support"], verbs: ["get"]`)
+}
+
+func (b *bench) adminSetsUp() {
+	b.expect(command.ExitDone, b.run(b.admin, "setup", "support"), "nothing left to do", verifyToken, b.url())
+	b.register(metav1.ConditionFalse)
+	b.expect(command.ExitNotReady, b.run(b.admin, "setup", "support"), "paste", b.url(), verifyToken)
+	b.expect(command.ExitNotReady, b.run(b.admin, "setup", "support", "--wait", "--timeout", "50ms"), "gave up after 50ms")
+	b.expect(command.ExitDenied, b.run(b.agent, "setup", "support"), `resourceNames: ["support-verify-token"]`)
+	waited := make(chan result)
+	go func() { waited <- b.run(b.admin, "setup", "support", "--wait") }()
+	b.register(metav1.ConditionTrue)
+	b.expect(command.ExitDone, <-waited, "nothing left to do")
+}
+
+func (b *bench) settles() {
+	b.expect(command.ExitDone, b.run(b.agent, "dead-letters"), "There are no dead letters.")
+	b.expect(command.ExitFailed, b.run(b.agent, "replay", "support/1"), "There is no dead letter with this ID.")
+	b.expect(command.ExitDone, b.run(b.agent, "quarantine", "list"), "nothing in quarantine")
+	foreign := b.meta.AddPhoneNumber(cloudapitest.PhoneNumber{BusinessAccountID: b.number.BusinessAccountID, DisplayPhoneNumber: "+1 631-555-1112"})
+	b.meta.Customer("+49 151 23456789", "Erika Mustermann").Says(foreign.ID, "Wrong number")
+	b.eventually("something in quarantine", func() bool { return strings.Contains(b.run(b.agent, "quarantine", "list").out, "other-number") })
+	b.expect(command.ExitDone, b.run(b.agent, "quarantine", "show", "support/1"), "Wrong number")
+	b.expect(command.ExitDone, b.run(b.agent, "quarantine", "replay", "1"), "support/1 is processed again")
+	b.eventually("it is back in quarantine", func() bool { return strings.Contains(b.run(b.agent, "quarantine", "list").out, "other-number") })
+	name := strings.TrimSpace(b.run(b.agent, "quarantine", "list", "-o", "name").out)
+	b.expect(command.ExitDone, b.run(b.agent, "quarantine", "discard", name), name+" is discarded")
+	b.expect(command.ExitFailed, b.run(b.agent, "quarantine", "show", name), "nothing in quarantine with this ID")
+	b.expect(command.ExitUsage, b.run(b.agent, "quarantine", "burn"), `no command "burn"`)
+}
+
+func (b *bench) tellsStatus() {
+	b.expect(command.ExitDone, b.run(b.agent, "status"), "NAME", "support", "yes", "+1 631-555-1111")
+	b.expect(command.ExitDone, b.run(b.agent, "status", "support"), "helpdesk/support is ready.", "Webhook registered", "Last message")
+	var status view.Status
+	b.must(json.Unmarshal([]byte(b.run(b.agent, "status", "support", "-o", "json").out), &status))
+	if !status.Ready || status.Receiver == nil || status.Receiver.PhoneNumberID != b.number.ID {
+		b.t.Errorf("the status as JSON: %+v", status)
+	}
+	b.expect(command.ExitDenied, b.run(b.agent, "status", "-A"), "ClusterRole", `resources: ["whatsappchannels"], verbs: ["list"]`)
+	b.register(metav1.ConditionFalse)
+	b.expect(command.ExitNotReady, b.run(b.agent, "status", "support"), "helpdesk/support is not ready")
+	b.register(metav1.ConditionTrue)
+}
+
+func (b *bench) namesRights() {
+	b.expect(command.ExitDenied, b.run(b.nobody, "tickets", "support"), "you may not read the channel support in the namespace helpdesk",
+		`{apiGroups: ["whatsapp-operator.io"], resources: ["whatsappchannels"], resourceNames: ["support"], verbs: ["get"]}`)
+	b.expect(command.ExitFailed, b.run(filepath.Join(b.t.TempDir(), "none"), "tickets"), "the kubeconfig cannot be used")
+}
+
+func (b *bench) missesReceiver() {
+	b.setPodReady(corev1.ConditionFalse)
+	before := b.dialling.Load()
+	b.expect(command.ExitFailed, b.run(b.agent, "tickets"), "no receiver of the channel helpdesk/support runs at present")
+	if b.dialling.Load() != before {
+		b.t.Error("a pod that is not ready was called")
+	}
+	b.expect(command.ExitDone, b.run(b.agent, "status", "support"), "could not be asked")
+	b.setPodReady(corev1.ConditionTrue)
+}
+
+func (b *bench) completes() {
+	b.expect(command.ExitDone, b.run(b.agent, "__complete", "setup", ""), "support\n")
+	b.expect(command.ExitDone, b.run(b.agent, "__complete", "show", ""), "support/\n")
+}
