@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
@@ -24,6 +25,7 @@ func TestKubectlWhatsapp(t *testing.T) {
 	t.Run("an agent answers a customer", func(t *testing.T) { b.t = t; b.agentAnswers() })
 	t.Run("an admin tests the channel", func(t *testing.T) { b.t = t; b.adminTests() })
 	t.Run("an admin sets the channel up", func(t *testing.T) { b.t = t; b.adminSetsUp() })
+	t.Run("an admin rotates the verify token", func(t *testing.T) { b.t = t; b.adminRotates() })
 	t.Run("what waits for a person", func(t *testing.T) { b.t = t; b.settles() })
 	t.Run("the status", func(t *testing.T) { b.t = t; b.tellsStatus() })
 	t.Run("without rights", func(t *testing.T) { b.t = t; b.namesRights() })
@@ -106,6 +108,28 @@ func (b *bench) adminSetsUp() {
 	go func() { waited <- b.run(b.admin, "setup", "support", "--wait") }()
 	b.register(metav1.ConditionTrue)
 	b.expect(command.ExitDone, <-waited, "nothing left to do")
+}
+
+func (b *bench) adminRotates() {
+	b.expect(command.ExitDenied, b.run(b.agent, "rotate-verify-token", "support"), `verbs: ["patch"]`)
+	b.expect(command.ExitNotReady, b.run(b.admin, "rotate-verify-token", "support", "--timeout", "50ms"), "not made another verify token yet")
+	rotated := make(chan result)
+	before := b.request()
+	go func() { rotated <- b.run(b.admin, "rotate-verify-token", "support") }()
+	b.eventually("another request", func() bool { return b.request() != before })
+	asked := b.request()
+	b.setStatus(func(s *v1alpha1.WhatsAppChannelStatus) { s.LastHandledRotation = asked })
+	b.expect(command.ExitDone, <-rotated, "helpdesk/support has another verify token", "the next time that the callback URL is saved")
+	if generation := b.channel.Generation; generation != 1 {
+		b.t.Errorf("the spec was changed: generation %d", generation)
+	}
+}
+
+// request is the latest request for another verify token.
+func (b *bench) request() string {
+	b.t.Helper()
+	b.must(b.api.Get(b.t.Context(), client.ObjectKeyFromObject(b.channel), b.channel))
+	return b.channel.Annotations[v1alpha1.RotateVerifyTokenAtAnnotation]
 }
 
 func (b *bench) settles() {

@@ -128,7 +128,7 @@ func newRoot(o Options) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	p.clusterFlags(root)
 	root.AddCommand(
-		p.setup(), p.status(), p.sendTest(),
+		p.setup(), p.status(), p.sendTest(), p.rotateVerifyToken(),
 		p.tickets(), p.show(), p.reply(), p.change("close", "Close a ticket; the customer's next message opens a new one", "close"),
 		p.change("reopen", "Open a ticket again", "open"), p.change("pending", "Mark a ticket as waiting for something", "pending"),
 		p.deadLetters(), p.replay(), p.quarantine(),

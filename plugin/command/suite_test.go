@@ -73,6 +73,8 @@ func newBench(t *testing.T) *bench {
 	}
 	b := &bench{t: t, environ: &envtest.Environment{
 		CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true,
+		// A busy machine takes longer than the default of 20 seconds.
+		ControlPlaneStartTimeout: 2 * time.Minute,
 	}}
 	admin, err := b.environ.Start()
 	b.must(err)

@@ -27,7 +27,7 @@ var (
 )
 
 // channelNamespaces are those that the tests put channels into.
-var channelNamespaces = []string{"helpdesk", "desk", "rotation", "endurance", "deletion", "closing"}
+var channelNamespaces = []string{"helpdesk", "desk", "rotation", "endurance", "deletion", "closing", "plugin"}
 
 func TestEndToEnd(t *testing.T) {
 	RegisterFailHandler(Fail)
