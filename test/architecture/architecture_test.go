@@ -133,7 +133,7 @@ func check(t *testing.T, p pkg, a arrow) {
 func TestNobodyImportsProgramsOrTests(t *testing.T) {
 	forTests := []string{
 		module + "/test/...", module + "/cloudapi/cloudapitest/...", module + "/webhookserver/store/storetest/...",
-		module + "/webhookserver/helpdesk/zammad/zammadtest/...",
+		module + "/webhookserver/helpdesk/helpdesktest/...", module + "/webhookserver/helpdesk/zammad/zammadtest/...",
 	}
 	exempt := append(slices.Clone(forTests), module+"/cmd/cloudapi-simulator", module+"/cmd/zammad-simulator", module+"/hack/...")
 	programs := []string{module + "/cmd/..."}

@@ -62,12 +62,22 @@ type Handler struct {
 	Changed func()
 }
 
-// Routes returns the API as one http.Handler.
+// Routes returns the API as one http.Handler. What it serves is documented in openapi.yaml.
 func (h *Handler) Routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET "+config.StatusPath, h.open(h.status, true))
-	mux.HandleFunc("GET /v1/tickets/{id}/attachments/{attachment}", h.attachment(h.attachmentOf))
-	mux.HandleFunc("GET /v1/conversations/{id}/attachments/{attachment}", h.attachment(h.fileOf))
+	for pattern, handler := range h.handlers() {
+		mux.Handle(pattern, handler)
+	}
+	return mux
+}
+
+// handlers returns what serves each pattern.
+func (h *Handler) handlers() map[string]http.Handler {
+	handlers := map[string]http.Handler{
+		"GET " + config.StatusPath:                            h.open(h.status, true),
+		"GET /v1/tickets/{id}/attachments/{attachment}":       h.attachment(h.attachmentOf),
+		"GET /v1/conversations/{id}/attachments/{attachment}": h.attachment(h.fileOf),
+	}
 	for pattern, serve := range map[string]func(*http.Request) (any, error){
 		"GET /v1/tickets":                     h.listTickets,
 		"GET /v1/tickets/{id}":                h.showTicket,
@@ -91,9 +101,9 @@ func (h *Handler) Routes() http.Handler {
 		"GET /v1/statuses":                    h.listStatuses,
 		"/":                                   h.nothing,
 	} {
-		mux.Handle(pattern, h.open(serve, false))
+		handlers[pattern] = h.open(serve, false)
 	}
-	return mux
+	return handlers
 }
 
 // problem is an error that the caller can do something about.

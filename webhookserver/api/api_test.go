@@ -26,13 +26,16 @@ import (
 var start = time.Date(2026, 11, 2, 10, 0, 0, 0, time.UTC)
 
 type bench struct {
-	t       *testing.T
-	store   *store.SQLite
-	clock   *clocktest.Fake
-	inbox   *inbox.Inbox
-	routes  http.Handler
-	tokens  api.Tokens
-	changed int
+	t      *testing.T
+	store  *store.SQLite
+	clock  *clocktest.Fake
+	inbox  *inbox.Inbox
+	routes http.Handler
+	tokens api.Tokens
+	// agents, if not nil, work through the API.
+	agents   api.Conversations
+	contract *contract
+	changed  int
 }
 
 func newBench(t *testing.T) *bench {
@@ -43,9 +46,10 @@ func newBench(t *testing.T) *bench {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	b := &bench{t: t, store: s, clock: clocktest.New(start), tokens: api.Tokens{Status: []byte("status"), API: []byte("api")}}
-	b.inbox = &inbox.Inbox{Store: s, Clock: b.clock}
+	b.inbox, b.contract = &inbox.Inbox{Store: s, Clock: b.clock}, newContract(t)
+	b.agents = inbox.Conversations{Inbox: b.inbox}
 	b.routes = (&api.Handler{
-		Store: s, Inbox: b.inbox, Clock: b.clock, Log: slog.New(slog.DiscardHandler),
+		Store: s, Inbox: b.inbox, Conversations: func() api.Conversations { return b.agents }, Clock: b.clock, Log: slog.New(slog.DiscardHandler),
 		Tokens:  func() api.Tokens { return b.tokens },
 		Status:  func(context.Context) (config.Status, error) { return config.Status{Version: "1.2.3"}, nil },
 		Changed: func() { b.changed++ },
@@ -86,6 +90,7 @@ func (b *bench) do(method, path, token, key, body string) (int, string) {
 	w := httptest.NewRecorder()
 	b.routes.ServeHTTP(w, r)
 	answer, _ := io.ReadAll(w.Body)
+	b.contract.hold(r, []byte(body), w.Code, w.Header(), answer)
 	if !json.Valid(answer) {
 		b.t.Errorf("%s %s: the answer is not JSON: %s", method, path, answer)
 	}

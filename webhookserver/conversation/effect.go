@@ -88,6 +88,9 @@ type Article struct {
 	Attachments []Attachment `json:"attachments,omitempty"`
 }
 
+// WantsAgent tells whether somebody has to see the article: it is a customer's, and more than a reaction or the like.
+func (a Article) WantsAgent() bool { return a.Author == AuthorCustomer && !isAside(a.Type) }
+
 // Author is who an article is from.
 type Author string
 

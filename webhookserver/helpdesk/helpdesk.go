@@ -30,8 +30,8 @@ type Helpdesk interface {
 	Check(ctx context.Context) Health
 	// OpenTicket opens a ticket with its first article, both or neither, and returns the helpdesk's ID for it.
 	OpenTicket(ctx context.Context, t Ticket) (id string, err error)
-	// AddArticle adds an article to a ticket. A customer's message opens a ticket again that an agent closed before the
-	// message got there: somebody has to see it.
+	// AddArticle adds an article to a ticket. One that wants an agent opens a ticket again that was closed before the
+	// article got there: somebody has to see it.
 	AddArticle(ctx context.Context, ticketID string, a Article) error
 	// SetDelivery shows on an article how far it has got on its way to the customer. It may be repeated at will.
 	SetDelivery(ctx context.Context, ticketID string, d Delivery) error

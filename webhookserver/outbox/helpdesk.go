@@ -65,7 +65,7 @@ func (h *HelpdeskCaller) Call(ctx context.Context, e store.Effect, state convers
 // worthTicket tells the effects that are worth a new ticket where the one they belong to is not there: what a customer
 // wrote has to be seen by somebody.
 func worthTicket(e store.Effect) bool {
-	return e.AddArticle != nil && e.AddArticle.Author == conversation.AuthorCustomer
+	return e.AddArticle != nil && e.AddArticle.WantsAgent()
 }
 
 // open opens the ticket of an epoch, and puts it on record with the helpdesk that it is in.

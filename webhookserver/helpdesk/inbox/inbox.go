@@ -79,7 +79,26 @@ func (i *Inbox) AddArticle(ctx context.Context, ticketID string, a helpdesk.Arti
 	if a.Author == conversation.AuthorChannel {
 		delivery = conversation.Queued
 	}
-	return i.Store.Update(ctx, func(tx *store.Tx) error { return addArticle(tx, id, a.Article, delivery, i.Clock) })
+	return i.Store.Update(ctx, func(tx *store.Tx) error {
+		if err := addArticle(tx, id, a.Article, delivery, i.Clock); err != nil || !a.WantsAgent() {
+			return err
+		}
+		return i.reopen(tx, id)
+	})
+}
+
+// reopen opens a ticket that an agent closed before a message got there.
+func (i *Inbox) reopen(tx *store.Tx, id int64) error {
+	now := i.Clock.Now()
+	ticket, found, err := tx.Ticket(id)
+	if err != nil || !found || ticket.State != store.TicketClosed {
+		return err
+	}
+	if err := tx.SetTicketState(id, store.TicketOpen, now); err != nil {
+		return err
+	}
+	ticket.State = store.TicketOpen
+	return engine.Apply(tx, ticket.Conversation, i.event(ticket), now)
 }
 
 func addArticle(tx *store.Tx, ticket int64, a conversation.Article, delivery conversation.Delivery, c clock.Clock) error {

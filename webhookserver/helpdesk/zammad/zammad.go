@@ -169,7 +169,7 @@ func (h *Helpdesk) AddArticle(ctx context.Context, ticketID string, a helpdesk.A
 		return err
 	}
 	var change ticketChange
-	if a.Author == conversation.AuthorCustomer && kind != typeNew && kind != typeOpen {
+	if a.WantsAgent() && kind != typeNew && kind != typeOpen {
 		all, err := h.states(ctx)
 		if err != nil {
 			return err

@@ -1,0 +1,128 @@
+package api_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/cloudevents"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// withCloudEvents has agents work on conversations, as they do where tickets are told by CloudEvents.
+func (b *bench) withCloudEvents() {
+	b.agents = cloudevents.New(cloudevents.Options{
+		Channel: config.Channel{Helpdesk: &config.Helpdesk{CloudEvents: &config.CloudEvents{URL: "https://events.example.com"}}},
+		Store:   b.store, Clock: b.clock,
+		Settings: func() conversation.Settings { return conversation.Settings{Goodbye: "Goodbye."} },
+	})
+}
+
+// sends lists the texts that wait to be sent to customers.
+func (b *bench) sends() (texts []string) {
+	b.t.Helper()
+	if err := b.store.View(b.t.Context(), func(tx *store.Tx) error {
+		for id := int64(1); ; id++ {
+			e, found, err := tx.Effect(id)
+			if err != nil || !found {
+				return err
+			}
+			if e.SendText != nil {
+				texts = append(texts, e.SendText.Text)
+			}
+		}
+	}); err != nil {
+		b.t.Fatal(err)
+	}
+	return texts
+}
+
+func TestConversationsAreAnsweredAndClosed(t *testing.T) {
+	for name, prepare := range map[string]func(*bench){
+		"in the inbox":     func(*bench) {},
+		"with CloudEvents": (*bench).withCloudEvents,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.open()
+			prepare(b)
+			const path = "/v1/conversations/c"
+			for _, step := range []struct {
+				path, key, body string
+				want            int
+				state           string
+			}{
+				{"/replies", "one", `{"text":"Tomorrow."}`, 200, "open"},
+				{"/replies", "one", `{"text":"Tomorrow."}`, 200, "open"},
+				{"/replies", "one", `{"text":"Never."}`, 422, "open"},
+				{"/replies", "", `{"text":"Tomorrow."}`, 400, "open"},
+				{"/replies", "two", `{"text":" "}`, 400, "open"},
+				{"/pending", "three", "", 200, "pending"},
+				{"/open", "four", "", 200, "open"},
+				{"/close", "", "", 400, "open"},
+				{"/close", "five", "", 200, "closed"},
+				{"/close", "six", "", 200, "closed"},
+				{"/open", "seven", "", 200, "open"},
+			} {
+				if got, answer := b.do(http.MethodPost, path+step.path, "api", step.key, step.body); got != step.want {
+					t.Errorf("%s with %q: %d, want %d: %s", step.path, step.key, got, step.want, answer)
+				}
+				var shown wire.Conversation
+				_, answer := b.do(http.MethodGet, path, "api", "", "")
+				if err := json.Unmarshal([]byte(answer), &shown); err != nil || shown.State != step.state || shown.WindowEndsAt == nil {
+					t.Errorf("after %s with %q: %s", step.path, step.key, answer)
+				}
+			}
+			want := []string{"Tomorrow."}
+			if name != "in the inbox" {
+				want = append(want, "Goodbye.")
+			}
+			if diff := cmp.Diff(want, b.sends()); diff != "" {
+				t.Errorf("sent (-want +got):\n%s", diff)
+			}
+			for _, other := range []string{"/v1/conversations/d", "/v1/conversations/d/attachments/x", path + "/attachments/x"} {
+				if got, _ := b.do(http.MethodGet, other, "api", "", ""); got != http.StatusNotFound {
+					t.Errorf("%s: %d", other, got)
+				}
+			}
+		})
+	}
+}
+
+func TestAgentsWhoWorkElsewhereAreSentThere(t *testing.T) {
+	b := newBench(t)
+	b.open()
+	b.agents = nil
+	for _, path := range []string{"/replies", "/close", "/pending", "/open"} {
+		if got, _ := b.do(http.MethodPost, "/v1/conversations/c"+path, "api", "key", `{"text":"Hello"}`); got != http.StatusConflict {
+			t.Errorf("%s: %d", path, got)
+		}
+	}
+	if len(b.sends()) != 0 {
+		t.Errorf("sent %q", b.sends())
+	}
+}
+
+func TestFilesOfConversations(t *testing.T) {
+	b := newBench(t)
+	b.open()
+	file := conversation.File{ID: conversation.FileID("w2"), Kind: "image", Name: "a.png", MIMEType: "image/png"}
+	if err := b.store.Update(t.Context(), func(tx *store.Tx) error {
+		return tx.AddEffects("c", []conversation.Effect{{
+			Key: conversation.MediaKey("w2"), Kind: conversation.KindFetchMedia, Epoch: 1,
+			FetchMedia: &conversation.FetchMedia{ArticleID: "w2", MediaID: "5", File: file},
+		}}, start)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	got, answer := b.do(http.MethodGet, "/v1/conversations/c/attachments/"+file.ID, "api", "", "")
+	var p wire.Problem
+	if err := json.Unmarshal([]byte(answer), &p); err != nil || got != http.StatusNotFound || p.Error.Code != "pending" {
+		t.Errorf("a file that is being fetched: %d %s", got, answer)
+	}
+}
