@@ -25,10 +25,11 @@
 //	crash.Random(t, 100, crash.World{Engine: crash.SQLite, Helpdesk: newMyHelpdesk})
 //
 // Attach is called for each process that starts, and returns what the process calls and runs, and what tells
-// Process.Agents of agents. The Helpdesk itself lives on: it is the server at the other end. Each call that the receiver makes to it is a point at which it can die, and an answer
-// that can get lost; a helpdesk whose client makes several requests for one call should count them itself, with
-// Process.Point. Ledger is an example: a helpdesk that does everything twice that it is asked twice, so that only the
-// markers keep it from being seen.
+// Process.Agents of agents. The Helpdesk itself lives on: it is the server at the other end. Each call that the receiver
+// makes to it is a point at which it can die, and an answer that can get lost; a helpdesk whose client makes several
+// requests for one call should count them itself, with Process.Point. Ledger is an example: a helpdesk that does
+// everything twice that it is asked twice, so that only the markers keep it from being seen. Zammad is a simulated one,
+// behind its REST API, with an agent who works there.
 //
 // A suite that cannot fail proves nothing. Blind takes the markers away: with it, Exhaust has to find something wrong.
 package crash
