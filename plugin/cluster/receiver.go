@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -67,15 +66,16 @@ func (c *Cluster) Receiver(ctx context.Context, channel *v1alpha1.WhatsAppChanne
 	}
 	scheme, security := "http", (*tls.Config)(nil)
 	if pem := secret.Data[caKey]; len(pem) > 0 {
-		scheme, security = "https", &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}
-		if !security.RootCAs.AppendCertsFromPEM(pem) {
+		roots := x509.NewCertPool()
+		scheme, security = "https", &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
+		if !roots.AppendCertsFromPEM(pem) {
 			return nil, fmt.Errorf("the key %s of the Secret %s in the namespace %s holds no certificate", caKey, secret.Name, secret.Namespace)
 		}
 	}
 	return &receiver.Client{
 		HTTP:    c.http(channel, config.PrivatePort, security),
 		BaseURL: scheme + "://" + net.JoinHostPort(serviceHost(channel), strconv.Itoa(config.PrivatePort)),
-		Token:   string(token),
+		Token:   string(token), Authority: secret.Name,
 	}, nil
 }
 
@@ -143,10 +143,4 @@ func ready(pod *corev1.Pod) bool {
 		}
 	}
 	return false
-}
-
-// IsPermanent tells whether waiting does not help against an error: a right is missing.
-func IsPermanent(err error) bool {
-	var denied *DeniedError
-	return errors.As(err, &denied)
 }

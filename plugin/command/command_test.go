@@ -15,6 +15,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
 	"github.com/whatsapp-operator/whatsapp-operator/plugin/command"
 	"github.com/whatsapp-operator/whatsapp-operator/plugin/view"
+	"github.com/whatsapp-operator/whatsapp-operator/test/stage"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
 )
 
@@ -29,13 +30,14 @@ func TestKubectlWhatsapp(t *testing.T) {
 	t.Run("what waits for a person", func(t *testing.T) { b.t = t; b.settles() })
 	t.Run("the status", func(t *testing.T) { b.t = t; b.tellsStatus() })
 	t.Run("without rights", func(t *testing.T) { b.t = t; b.namesRights() })
+	t.Run("a receiver of somebody else", func(t *testing.T) { b.t = t; b.distrusts() })
 	t.Run("without a receiver", func(t *testing.T) { b.t = t; b.missesReceiver() })
 	t.Run("completion", func(t *testing.T) { b.t = t; b.completes() })
 	b.t = t
 }
 
 func (b *bench) agentAnswers() {
-	b.expect(command.ExitDone, b.run(b.agent, "tickets"), "There are no such tickets.")
+	b.expect(command.ExitDone, b.run(b.agent, "tickets"), "There are no such tickets in the built-in inbox.")
 	customer := b.meta.Customer("+49 151 23456789", "Erika Mustermann")
 	customer.Says(b.number.ID, question)
 	b.eventually("a ticket", func() bool { return strings.Contains(b.run(b.agent, "tickets").out, "support/1") })
@@ -57,7 +59,7 @@ func (b *bench) agentAnswers() {
 	_, key, _ := strings.Cut(answered.err, "key: ")
 	key, _, _ = strings.Cut(key, "\n")
 	b.expect(command.ExitDone, b.run(b.agent, "reply", "1", "It is **near**.", "--format", "markdown", "--attach", file, "--key", key))
-	b.expect(command.ExitDone, b.runWith(b.agent, "Bye!", "reply", "support/1", "-", "--wait"))
+	b.expect(command.ExitDone, b.runWith(b.agent, "Bye!", b.dial, "reply", "support/1", "-", "--wait"))
 	var received []string
 	for _, m := range customer.Received() {
 		received = append(received, m.Text+m.Caption)
@@ -112,7 +114,7 @@ func (b *bench) adminSetsUp() {
 
 func (b *bench) adminRotates() {
 	b.expect(command.ExitDenied, b.run(b.agent, "rotate-verify-token", "support"), `verbs: ["patch"]`)
-	b.expect(command.ExitNotReady, b.run(b.admin, "rotate-verify-token", "support", "--timeout", "50ms"), "not made another verify token yet")
+	b.expect(command.ExitNotReady, b.run(b.admin, "rotate-verify-token", "support", "--timeout", "3s"), "gave up after 3s", "not made another verify token yet")
 	rotated := make(chan result)
 	before := b.request()
 	go func() { rotated <- b.run(b.admin, "rotate-verify-token", "support") }()
@@ -166,6 +168,28 @@ func (b *bench) namesRights() {
 	b.expect(command.ExitDenied, b.run(b.nobody, "tickets", "support"), "you may not read the channel support in the namespace helpdesk",
 		`{apiGroups: ["whatsapp-operator.io"], resources: ["whatsappchannels"], resourceNames: ["support"], verbs: ["get"]}`)
 	b.expect(command.ExitFailed, b.run(filepath.Join(b.t.TempDir(), "none"), "tickets"), "the kubeconfig cannot be used")
+	// Real port forwarding: no node runs the pod, so the API server can only say who may try.
+	b.expect(command.ExitDenied, b.runWith(b.onlooker, "", nil, "tickets"), "you may not forward ports of pods in the namespace helpdesk",
+		`{apiGroups: [""], resources: ["pods/portforward"], verbs: ["create"]}`)
+	b.expect(command.ExitFailed, b.runWith(b.agent, "", nil, "tickets"), "the receiver in the pod support-receiver-0 could not be reached")
+}
+
+func (b *bench) distrusts() {
+	other, err := stage.NewAuthority()
+	b.must(err)
+	b.certify(other)
+	b.expect(command.ExitFailed, b.run(b.agent, "tickets"), "is not certified by the authority in the Secret support-api")
+	b.certify(b.authority)
+	b.expect(command.ExitDone, b.run(b.agent, "tickets"))
+}
+
+// certify lets clients trust an authority.
+func (b *bench) certify(a *stage.Authority) {
+	b.t.Helper()
+	var secret corev1.Secret
+	b.must(b.api.Get(b.t.Context(), client.ObjectKey{Namespace: "helpdesk", Name: "support-api"}, &secret))
+	secret.Data["ca.crt"] = a.PEM
+	b.must(b.api.Update(b.t.Context(), &secret))
 }
 
 func (b *bench) missesReceiver() {

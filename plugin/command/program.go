@@ -205,12 +205,12 @@ func (p *program) follow(ctx context.Context, look func(context.Context) (progre
 	defer cancel()
 	ticker := time.NewTicker(p.Interval)
 	defer ticker.Stop()
-	said := ""
+	said, waits := "", "nothing was found out in this time"
 	for {
 		found, err := look(bounded)
 		switch {
 		case bounded.Err() != nil && ctx.Err() == nil:
-			return notReady("gave up after %s: %s", p.timeout, said)
+			return notReady("gave up after %s: %s", p.timeout, waits)
 		case ctx.Err() != nil:
 			return &exitError{code: ExitNotReady, error: errors.New("interrupted")}
 		case err != nil:
@@ -218,10 +218,10 @@ func (p *program) follow(ctx context.Context, look func(context.Context) (progre
 		case found.done:
 			return nil
 		}
-		if found.waits != said && p.Watched {
-			p.say("waiting: %s", found.waits)
+		if waits = found.waits; waits != said && p.Watched {
+			p.say("waiting: %s", waits)
 		}
-		said = found.waits
+		said = waits
 		select {
 		case <-bounded.Done():
 		case <-ticker.C:

@@ -116,10 +116,10 @@ func (p *program) runTest(ctx context.Context, cl *cluster.Cluster, r *receiver.
 	if err != nil {
 		return err
 	}
-	if view.InInbox(before) {
+	if desk := view.HelpdeskOf(channel); desk == view.Inbox {
 		ticket = channel.Name + "/" + ticket
 	} else {
-		ticket += " of the helpdesk"
+		ticket += " in the helpdesk, " + desk
 	}
 	_, err = fmt.Fprintf(p.Out, "the message is on the ticket %s\n", ticket)
 	return err

@@ -31,7 +31,9 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
+	"github.com/whatsapp-operator/whatsapp-operator/plugin/cluster"
 	"github.com/whatsapp-operator/whatsapp-operator/plugin/command"
+	"github.com/whatsapp-operator/whatsapp-operator/test/stage"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
@@ -52,18 +54,19 @@ const (
 // bench is a real API server with a channel, whose receiver runs in this process. Only the way from a pod's port to the
 // process is made up.
 type bench struct {
-	t        *testing.T
-	api      client.Client
-	meta     *cloudapitest.Server
-	number   cloudapitest.PhoneNumber
-	server   *webhookserver.Server
-	environ  *envtest.Environment
-	channel  *v1alpha1.WhatsAppChannel
-	pod      *corev1.Pod
-	agent    string
-	admin    string
-	nobody   string
-	dialling atomic.Int32
+	t       *testing.T
+	api     client.Client
+	meta    *cloudapitest.Server
+	number  cloudapitest.PhoneNumber
+	server  *webhookserver.Server
+	environ *envtest.Environment
+	channel *v1alpha1.WhatsAppChannel
+	pod     *corev1.Pod
+	// authority certifies the receiver.
+	authority *stage.Authority
+	// The users' kubeconfigs.
+	agent, admin, onlooker, nobody string
+	dialling                       atomic.Int32
 }
 
 func newBench(t *testing.T) *bench {
@@ -110,15 +113,20 @@ func (b *bench) startReceiver() {
 		TargetGroup: "2nd Level", Graph: config.Graph{BaseURL: b.meta.URL, Version: "v25.0"},
 	})
 	b.must(err)
+	b.authority, err = stage.NewAuthority()
+	b.must(err)
+	certificate, key, err := b.authority.Issue("support-receiver.helpdesk.svc")
+	b.must(err)
 	dir, data := b.t.TempDir(), b.t.TempDir()
 	for name, value := range map[string]string{
 		config.ChannelFile: string(channel), config.AccessTokenFile: b.meta.IssueToken(cloudapitest.Token{AppID: app.ID}),
 		config.AppSecretFile: appSecret, config.VerifyTokenFile: verifyToken, config.StatusTokenFile: "status", config.APITokenFile: apiToken,
+		config.PrivateCertificateFile: string(certificate), config.PrivateKeyFile: string(key),
 	} {
 		b.must(os.WriteFile(filepath.Join(dir, name), []byte(value), 0o600))
 	}
 	b.server, err = webhookserver.New(webhookserver.Options{
-		ConfigDir: dir, MediaDir: filepath.Join(data, "media"), Log: slog.New(slog.DiscardHandler),
+		ConfigDir: dir, PrivateTLS: true, MediaDir: filepath.Join(data, "media"), Log: slog.New(slog.DiscardHandler),
 		PublicAddress: "127.0.0.1:0", PrivateAddress: "127.0.0.1:0", HealthAddress: "127.0.0.1:0",
 		OpenStore: func(ctx context.Context) (store.Store, error) {
 			return store.OpenSQLite(ctx, store.SQLiteOptions{Dir: data})
@@ -151,7 +159,7 @@ func (b *bench) declare() {
 	b.t.Helper()
 	b.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "helpdesk"}})
 	for name, data := range map[string]map[string]string{
-		"support-api":          {config.APITokenFile: apiToken},
+		"support-api":          {config.APITokenFile: apiToken, "ca.crt": string(b.authority.PEM)},
 		"support-verify-token": {"verify-token": verifyToken},
 		"whatsapp-support":     {"app-secret": appSecret + "\n", "access-token": "unused"},
 	} {
@@ -233,14 +241,25 @@ func (b *bench) grant() {
 		} else if err != nil {
 			b.t.Fatal(err)
 		}
-		b.create(&role)
-		b.create(&rbacv1.RoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "helpdesk", Name: role.Name},
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
-			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: role.Name}},
-		})
+		b.bind(&role)
+		if role.Name == "whatsapp-agent" {
+			// Everything that an agent may but the last.
+			b.bind(&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: "helpdesk", Name: "onlooker"}, Rules: role.Rules[:len(role.Rules)-1]})
+		}
 	}
-	b.agent, b.admin, b.nobody = b.kubeconfig("whatsapp-agent"), b.kubeconfig("whatsapp-admin"), b.kubeconfig("nobody")
+	b.agent, b.admin = b.kubeconfig("whatsapp-agent"), b.kubeconfig("whatsapp-admin")
+	b.onlooker, b.nobody = b.kubeconfig("onlooker"), b.kubeconfig("nobody")
+}
+
+// bind makes a Role, and binds it to the user of its name.
+func (b *bench) bind(role *rbacv1.Role) {
+	b.t.Helper()
+	b.create(role)
+	b.create(&rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: role.Namespace, Name: role.Name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: role.Name}},
+	})
 }
 
 func (b *bench) kubeconfig(user string) string {
@@ -272,14 +291,14 @@ type result struct {
 
 // run runs kubectl whatsapp as a user of a kubeconfig, in the namespace helpdesk.
 func (b *bench) run(kubeconfig string, args ...string) result {
-	return b.runWith(kubeconfig, "", args...)
+	return b.runWith(kubeconfig, "", b.dial, args...)
 }
 
-func (b *bench) runWith(kubeconfig, input string, args ...string) result {
+func (b *bench) runWith(kubeconfig, input string, dial cluster.Dial, args ...string) result {
 	b.t.Helper()
 	var out, err bytes.Buffer
 	code := command.Run(b.t.Context(), append([]string{"--kubeconfig", kubeconfig, "-n", "helpdesk"}, args...), command.Options{
-		In: strings.NewReader(input), Out: &out, Err: &err, Watched: true, Now: time.Now, Interval: 5 * time.Millisecond, Dial: b.dial,
+		In: strings.NewReader(input), Out: &out, Err: &err, Watched: true, Now: time.Now, Interval: 5 * time.Millisecond, Dial: dial,
 	})
 	return result{code, out.String(), err.String()}
 }

@@ -44,7 +44,10 @@ func (p *program) tickets() *cobra.Command {
 			return err
 		}
 		if len(list) == 0 && out.form == "" {
-			p.say("There are no such tickets.")
+			p.say("There are no such tickets in the built-in inbox.")
+			if desk := view.HelpdeskOf(channel); desk != view.Inbox {
+				p.say("The tickets of this channel are in its helpdesk: %s.", desk)
+			}
 			return nil
 		}
 		names := make([]string, len(list))

@@ -10,25 +10,31 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+	"k8s.io/streaming/pkg/httpstream"
 )
 
 // Dial opens one connection to a pod's port: over WebSocket, or over SPDY where the API server, or something before it,
-// does not know that.
+// does not know that, or does not allow it: the one needs the verb get, the other create. An error that
+// apierrors.IsForbidden knows means that the caller may do neither.
 func Dial(ctx context.Context, config *rest.Config, pod types.NamespacedName, port int32) (net.Conn, error) {
-	dialer, err := newDialer(config, pod)
+	dialer, refusal, err := newDialer(config, pod)
 	if err != nil {
 		return nil, err
 	}
 	connection, err := dial(ctx, dialer)
+	if refusal.Load() && err != nil {
+		err = apierrors.NewForbidden(corev1.Resource("pods/portforward"), pod.Name, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("forwarding port %d of the pod %s: %w", port, pod, err)
 	}
@@ -40,27 +46,41 @@ func Dial(ctx context.Context, config *rest.Config, pod types.NamespacedName, po
 	return forwarded, nil
 }
 
-func newDialer(config *rest.Config, pod types.NamespacedName) (httpstream.Dialer, error) {
+// newDialer returns what dials a pod, and what tells afterwards whether the caller was refused.
+func newDialer(config *rest.Config, pod types.NamespacedName) (httpstream.Dialer, *atomic.Bool, error) {
 	config = rest.CopyConfig(config)
 	config.APIPath, config.GroupVersion = "/api", &corev1.SchemeGroupVersion
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
 	core, err := rest.RESTClientFor(config)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	url := core.Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("portforward").URL()
 	transport, upgrader, err := spdy.RoundTripperFor(config)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	overWebSocket, err := portforward.NewSPDYOverWebsocketDialer(url, config)
+	overWebSocket, err := portforward.NewSPDYOverWebsocketDialerForStreaming(url, config)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	overSPDY := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
-	return portforward.NewFallbackDialer(overWebSocket, overSPDY, func(err error) bool {
+	noticing := noticing{RoundTripper: transport, refusal: &atomic.Bool{}}
+	overSPDY := spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: noticing}, http.MethodPost, url)
+	return portforward.NewFallbackDialerForStreaming(overWebSocket, overSPDY, func(err error) bool {
 		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
-	}), nil
+	}), noticing.refusal, nil
+}
+
+// noticing notices an answer that forbids port forwarding: the error that SPDY makes of it says so in words alone.
+type noticing struct {
+	http.RoundTripper
+	refusal *atomic.Bool
+}
+
+func (n noticing) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := n.RoundTripper.RoundTrip(request)
+	n.refusal.Store(err == nil && response.StatusCode == http.StatusForbidden)
+	return response, err
 }
 
 // dial is a dialer's Dial that ends with the context.

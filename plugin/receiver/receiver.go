@@ -4,6 +4,7 @@ package receiver
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +31,8 @@ type Client struct {
 	BaseURL string
 	// Token is the API's bearer token.
 	Token string
+	// Authority is the name of the Secret with what certifies the receiver, for errors.
+	Authority string
 }
 
 // Error is the receiver's answer where it did not do what it was asked for. Its text is for people.
@@ -200,18 +203,30 @@ func (c *Client) send(ctx context.Context, method, path string, headers http.Hea
 	request.Header.Set("Authorization", "Bearer "+c.Token)
 	response, err := c.HTTP.Do(request)
 	if err != nil {
-		// The URL is the receiver's name in the cluster, which tells a person nothing that they could call.
-		var failed *url.Error
-		if errors.As(err, &failed) {
-			err = failed.Err
-		}
-		return nil, err
+		return nil, c.explain(err)
 	}
 	if response.StatusCode == http.StatusOK {
 		return response, nil
 	}
 	defer func() { _ = response.Body.Close() }()
 	return nil, refusal(response)
+}
+
+// explain makes an error of the way to the receiver one for people.
+func (c *Client) explain(err error) error {
+	var (
+		failed    *url.Error
+		untrusted *tls.CertificateVerificationError
+	)
+	// The URL is the receiver's name in the cluster, which tells a person nothing that they could call.
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	if errors.As(err, &untrusted) {
+		return fmt.Errorf("the receiver is not certified by the authority in the Secret %s: %w; after a renewal it takes up its new certificate "+
+			"within two minutes", c.Authority, untrusted.Err)
+	}
+	return err
 }
 
 func refusal(response *http.Response) error {

@@ -29,6 +29,8 @@ type Status struct {
 	TargetGroup  string `json:"targetGroup"`
 	CallbackURL  string `json:"callbackURL,omitempty"`
 	Registration string `json:"registration"`
+	// Helpdesk is where tickets are to be, as the spec says.
+	Helpdesk string `json:"helpdesk"`
 
 	Conditions []Condition `json:"conditions"`
 	// Receiver is what the receiver says now, or nil with a reason in ReceiverProblem.
@@ -58,6 +60,7 @@ func StatusOf(channel *v1alpha1.WhatsAppChannel, receiver *config.Status, receiv
 		TargetGroup: channel.Spec.TargetGroup, CallbackURL: channel.Status.CallbackURL,
 		Registration: string(cmp.Or(channel.Spec.Callback.Registration, v1alpha1.RegistrationManual)),
 		PhoneNumber:  channel.Spec.PhoneNumber,
+		Helpdesk:     HelpdeskOf(channel),
 		Conditions:   []Condition{}, Receiver: receiver, ReceiverProblem: receiverProblem, Mirrored: channel.Status.Receiver,
 		created: channel.CreationTimestamp.Time,
 	}

@@ -12,19 +12,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
-	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
 
-// inboxKind is how the receiver calls its built-in helpdesk.
-var inboxKind = kindOf(nil)
-
-func kindOf(h *config.Helpdesk) string {
-	kind, _ := h.Kind()
-	return kind
-}
-
-// InInbox tells whether a receiver's tickets are in its built-in inbox.
-func InInbox(s config.Status) bool { return s.Helpdesk == nil || s.Helpdesk.Kind == inboxKind }
+// Inbox is the helpdesk that every receiver has built in.
+const Inbox = "the built-in inbox"
 
 func number(n int64) string { return strconv.FormatInt(n, 10) }
 
@@ -128,18 +119,25 @@ func (s Status) phone() string {
 	return text
 }
 
-// helpdesk says where the tickets are, as the receiver found it.
+// HelpdeskOf says where a channel's tickets are to be.
+func HelpdeskOf(channel *v1alpha1.WhatsAppChannel) string {
+	switch h := channel.Spec.Helpdesk; {
+	case h.Zammad != nil:
+		return "Zammad at " + h.Zammad.URL
+	case h.CloudEvents != nil:
+		return "CloudEvents to " + h.CloudEvents.URL
+	}
+	return Inbox
+}
+
+// helpdesk says where the tickets are, and how the receiver found it.
 func (s Status) helpdesk() string {
+	text := s.Helpdesk
 	if s.Receiver == nil || s.Receiver.Helpdesk == nil {
-		return ""
+		return text
 	}
-	h := s.Receiver.Helpdesk
-	if h.Kind == inboxKind {
-		return "the built-in inbox"
-	}
-	text := strings.Join(known(h.Kind, h.Version, h.URL), " ")
-	if !h.Ready {
-		text += ": " + h.Message
+	if version := s.Receiver.Helpdesk.Version; version != "" {
+		text += ", version " + version
 	}
 	return text
 }

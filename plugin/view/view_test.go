@@ -70,6 +70,10 @@ func unregistered(c *v1alpha1.WhatsAppChannel) {
 	fail(c, v1alpha1.ConditionWebhookRegistered, v1alpha1.ReasonNotRegistered, pasteThis)
 }
 
+func inZammad(c *v1alpha1.WhatsAppChannel) {
+	c.Spec.Helpdesk.Zammad = &v1alpha1.ZammadHelpdesk{URL: "https://zammad.example.com"}
+}
+
 func withoutReceiver(c *v1alpha1.WhatsAppChannel) {
 	unregistered(c)
 	fail(c, v1alpha1.ConditionReceiverAvailable, v1alpha1.ReasonUnschedulable, "No node takes the receiver: 0/3 nodes are available.")
@@ -137,7 +141,7 @@ func TestWhatIsShown(t *testing.T) {
 	list := []view.Status{view.StatusOf(channel(mirrored), nil, ""), view.StatusOf(channel(unregistered), nil, "")}
 	for name, write := range map[string]func(io.Writer) error{
 		"status-ready":        status(channel(nil), working(), ""),
-		"status-troubled":     status(channel(nil), troubled(), ""),
+		"status-troubled":     status(channel(inZammad), troubled(), ""),
 		"status-unregistered": status(channel(unregistered), working(), ""),
 		"status-unasked":      status(channel(mirrored), nil, "no receiver runs"),
 		"status-new":          status(channel(func(c *v1alpha1.WhatsAppChannel) { c.Status = v1alpha1.WhatsAppChannelStatus{} }), nil, ""),
