@@ -39,6 +39,10 @@ FUZZTIME  ?= 30s
 BENCH      ?= $(filter receiver operator,$(notdir $(wildcard test/bench/*)))
 BENCHFLAGS ?=
 
+# How often `make reliability` cuts the power, for each engine, and lets a receiver crash.
+CUTS ?= 20
+RUNS ?= 1000
+
 ##@ Use it
 
 .PHONY: help
@@ -71,7 +75,7 @@ fmt: $(BIN)/golangci-lint ## Format the code
 
 .PHONY: vet
 vet: ## Run go vet, the tests with build tags included
-	go vet -tags e2e,contract,bench ./...
+	go vet -tags e2e,contract,bench,reliability ./...
 
 .PHONY: build
 build: ## Build the programs into bin/
@@ -99,6 +103,11 @@ test: ## Run unit tests and the tests against a real API server and a real Postg
 .PHONY: e2e
 e2e: ## Test the product in a real cluster made from this tree (KEEP=1 keeps the cluster)
 	hack/e2e
+
+.PHONY: reliability
+reliability: ## Take the power CUTS (20) times and let crash RUNS (1000) times: nothing acknowledged may be lost (power cuts need root)
+	@hack/postgres
+	RELIABILITY_CUTS=$(CUTS) RELIABILITY_RUNS=$(RUNS) go test -tags reliability -count 1 -timeout 3h -v $(TESTFLAGS) ./test/reliability/...
 
 .PHONY: contract
 contract: $(CONTRACT)/node_modules/.package-lock.json ## Compare with independent implementations (needs Node.js with npm)
