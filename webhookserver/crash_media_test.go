@@ -13,14 +13,14 @@ import (
 type openFiles struct{ crash.Helpdesk }
 
 func (o openFiles) Tickets(ctx context.Context, p *crash.Process) ([]crash.Ticket, error) {
-	size, _, err := p.Files.Look(conversation.FileID(crash.PictureMessage))
+	size, _, err := p.Files.Look(ctx, conversation.FileID(crash.PictureMessage))
 	if err != nil {
 		return nil, err
 	}
 	if size != int64(len(crash.Picture)) {
 		return nil, fmt.Errorf("the customer's picture has %d bytes of %d", size, len(crash.Picture))
 	}
-	files, err := p.Files.Before(time.Now().Add(time.Hour))
+	files, err := p.Files.Before(ctx, time.Now().Add(time.Hour))
 	if err != nil {
 		return nil, err
 	}

@@ -11,13 +11,13 @@ import (
 )
 
 // deskFiles lends the files of articles to a helpdesk.
-type deskFiles struct{ *media.Dir }
+type deskFiles struct{ media.Files }
 
 var _ helpdesk.Files = deskFiles{}
 
 // Open implements helpdesk.Files.
-func (d deskFiles) Open(_ context.Context, id string) (io.ReadCloser, error) {
-	file, err := d.Dir.Open(id)
+func (d deskFiles) Open(ctx context.Context, id string) (io.ReadCloser, error) {
+	file, err := d.Files.Open(ctx, id)
 	if errors.Is(err, media.ErrNoFile) {
 		return nil, helpdesk.ErrNoFile
 	}
@@ -25,8 +25,8 @@ func (d deskFiles) Open(_ context.Context, id string) (io.ReadCloser, error) {
 }
 
 // Keep implements helpdesk.Files.
-func (d deskFiles) Keep(_ context.Context, source, name, mimeType string, content io.Reader) (conversation.File, error) {
-	draft, err := d.Draft()
+func (d deskFiles) Keep(ctx context.Context, source, name, mimeType string, content io.Reader) (conversation.File, error) {
+	draft, err := d.Draft(ctx)
 	if err != nil {
 		return conversation.File{}, err
 	}

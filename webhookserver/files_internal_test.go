@@ -18,13 +18,13 @@ func TestFilesOfArticlesThatAreGoneAreRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = opened.Close() })
-	files, err := media.Open(t.TempDir())
+	files, err := media.OpenDir(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	named, gone := conversation.FileID("named"), conversation.FileID("gone")
 	for _, id := range []string{named, gone} {
-		draft, err := files.Draft()
+		draft, err := files.Draft(context.Background())
 		if err == nil {
 			_, err = io.WriteString(draft, id)
 		}
@@ -73,10 +73,10 @@ func TestFilesOfArticlesThatAreGoneAreRemoved(t *testing.T) {
 	if n := remove(at.Add(time.Hour)); n != 1 {
 		t.Errorf("%d files were removed, want 1", n)
 	}
-	if _, _, err := files.Look(named); err != nil {
+	if _, _, err := files.Look(context.Background(), named); err != nil {
 		t.Errorf("the file of an article: %v", err)
 	}
-	if _, _, err := files.Look(gone); !errors.Is(err, media.ErrNoFile) {
+	if _, _, err := files.Look(context.Background(), gone); !errors.Is(err, media.ErrNoFile) {
 		t.Errorf("the file of none: %v", err)
 	}
 }

@@ -176,7 +176,7 @@ func TestFilesThatWhatsAppRefusesAreRefused(t *testing.T) {
 	r := newReceiver(t)
 	r.start()
 	r.meta.Customer(customerPhone, customerName).Says(r.number.ID, customerText)
-	r.eventually("a ticket", func() bool { return len(r.tickets()) == 1 })
+	r.eventually("a ticket with the welcome", func() bool { return len(r.tickets()) == 1 && len(r.ticket(1).Articles) == 2 })
 	many := make([]part, 11)
 	for i := range many {
 		many[i] = part{name: fmt.Sprintf("%d.png", i), content: png}

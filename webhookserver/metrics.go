@@ -22,7 +22,7 @@ type metrics struct {
 	requests map[edge.Result]prometheus.Counter
 }
 
-func newMetrics(counts func(context.Context) (store.Counts, error), durable func() float64) *metrics {
+func newMetrics(counts func(context.Context) (store.Counts, error), durable func() float64, turnAway func() edge.Result) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry(), requests: map[edge.Result]prometheus.Counter{}}
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "whatsapp_receiver_requests_total",
@@ -37,6 +37,15 @@ func newMetrics(counts func(context.Context) (store.Counts, error), durable func
 			Name: "whatsapp_receiver_durable",
 			Help: "1 if the database's settings keep what was acknowledged through a crash, 0 if not or not known.",
 		}, durable),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "whatsapp_receiver_turning_away",
+			Help: "1 while webhooks are answered 503 because the volume is nearly full or too many wait to be processed, else 0.",
+		}, func() float64 {
+			if turnAway() != "" {
+				return 1
+			}
+			return 0
+		}),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m

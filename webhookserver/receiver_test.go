@@ -57,6 +57,7 @@ type receiver struct {
 	wrap       func(store.Store) store.Store
 	tlsDir     string
 	privateTLS bool
+	limits     webhookserver.Limits
 
 	server *webhookserver.Server
 	end    context.CancelFunc
@@ -130,7 +131,7 @@ func (r *receiver) putChannel(change func(*config.Channel)) {
 func (r *receiver) begin() {
 	r.t.Helper()
 	server, err := webhookserver.New(webhookserver.Options{
-		ConfigDir: r.configDir, TLSDir: r.tlsDir, PrivateTLS: r.privateTLS, MediaDir: filepath.Join(r.dataDir, "media"),
+		ConfigDir: r.configDir, TLSDir: r.tlsDir, PrivateTLS: r.privateTLS, MediaDir: filepath.Join(r.dataDir, "media"), Limits: r.limits,
 		PublicAddress: "127.0.0.1:0", PrivateAddress: "127.0.0.1:0", HealthAddress: "127.0.0.1:0",
 		Log: slog.New(r.leaks.Handler(slog.NewJSONHandler(r.log, nil))),
 		OpenStore: func(ctx context.Context) (store.Store, error) {

@@ -39,8 +39,10 @@ type Options struct {
 	PrivateTLS bool
 	// PublicAddress, PrivateAddress and HealthAddress are where to listen, in the form of net.Listen.
 	PublicAddress, PrivateAddress, HealthAddress string
-	// MediaDir is the directory of the files of messages, on the volume. No other process may use it while the store is open.
+	// MediaDir is the directory of the files of messages, on the volume. No other process may use it while the store is
+	// open. Empty to keep the files in the store.
 	MediaDir string
+	Limits   Limits
 	// OpenStore opens the channel's store. It may wait until the store is free.
 	OpenStore func(context.Context) (store.Store, error)
 	// Clock defaults to the system's, Log to nothing.
@@ -72,6 +74,9 @@ type Server struct {
 	foreign atomic.Pointer[string]
 
 	lastHandshake, lastWebhook atomic.Int64
+	// shaken tells that there was a handshake.
+	shaken   chan struct{}
+	pressure pressure
 	// durability is what the store last said of itself.
 	durability atomic.Pointer[store.Durability]
 }
@@ -84,8 +89,10 @@ type running struct {
 	inbox     *inbox.Inbox
 	desk      *desk
 	graph     *outbox.GraphCaller
-	files     *media.Dir
-	api       http.Handler
+	files     media.Files
+	// space tells how much of the volume is free, in bytes; nil where there is no volume.
+	space func() (free, total int64, err error)
+	api   http.Handler
 }
 
 // New begins to listen, so that an address that is taken is told at once. Nothing is answered before Run.
@@ -98,7 +105,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		options: o, clock: o.Clock, log: o.Log,
-		ready: make(chan struct{}), changed: make(chan struct{}, 1),
+		ready: make(chan struct{}), changed: make(chan struct{}, 1), shaken: make(chan struct{}, 1),
 	}
 	s.channel = mount.NewChannel(o.ConfigDir, o.Clock, o.Log, s.configurationChanged)
 	if o.TLSDir != "" {
@@ -108,7 +115,7 @@ func New(o Options) (*Server, error) {
 		s.privateTLS = mount.NewCertificate(o.ConfigDir,
 			mount.CertificateFiles{Certificate: config.PrivateCertificateFile, Key: config.PrivateKeyFile}, o.Clock, o.Log)
 	}
-	s.metrics = newMetrics(s.counts, s.durable)
+	s.metrics = newMetrics(s.counts, s.durable, s.pressure.turnAway)
 	var err error
 	s.listeners, err = listen(o)
 	return s, err
@@ -179,6 +186,8 @@ func (s *Server) work(ctx context.Context, opened store.Store, web *web) error {
 		func(ctx context.Context) error { return s.watchDurability(ctx, r.store) },
 		func(ctx context.Context) error { return s.retain(ctx, r.store) },
 		func(ctx context.Context) error { return s.tidy(ctx, r.store, r.files) },
+		func(ctx context.Context) error { return s.watchPressure(ctx, r) },
+		func(ctx context.Context) error { return s.rememberHandshakes(ctx, r.store) },
 	}
 	ended := make(chan error, len(parts))
 	for _, part := range parts {
@@ -207,11 +216,11 @@ func (s *Server) work(ctx context.Context, opened store.Store, web *web) error {
 }
 
 func (s *Server) assemble(opened store.Store) (*running, error) {
-	files, err := media.Open(s.options.MediaDir)
+	files, space, err := s.openFiles(opened)
 	if err != nil {
 		return nil, err
 	}
-	r := &running{store: opened, files: files, graph: &outbox.GraphCaller{Account: s.account, Store: opened, Files: files}}
+	r := &running{store: opened, files: files, space: space, graph: &outbox.GraphCaller{Account: s.account, Store: opened, Files: files}}
 	r.inbox = &inbox.Inbox{Store: opened, Clock: s.clock, Settings: s.settings}
 	r.desk = newDesk(s, r)
 	r.outbox = outbox.New(outbox.Options{
@@ -373,7 +382,7 @@ func (s *Server) append(ctx context.Context, w store.Webhook) error {
 func (s *Server) observe(result edge.Result) {
 	s.metrics.request(result)
 	if result == edge.HandshakeDone {
-		s.lastHandshake.Store(s.clock.Now().UnixMilli())
+		s.handshaken()
 	}
 }
 

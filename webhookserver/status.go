@@ -33,7 +33,7 @@ func (s *Server) status(ctx context.Context) (config.Status, error) {
 	}
 	status := config.Status{
 		Version:           version.String(),
-		LastHandshakeTime: at(s.lastHandshake.Load()),
+		LastHandshakeTime: at(max(s.lastHandshake.Load(), counts.LastHandshakeAt.UnixMilli())),
 		LastWebhookTime:   at(s.lastWebhook.Load()),
 		Backlog:           counts.Backlog,
 		DeadLetters:       counts.Effects[store.EffectDead],

@@ -149,7 +149,7 @@ func end(ctx context.Context, server *http.Server) error {
 
 // publicRoutes serves Meta and, where that is declared, the helpdesk.
 func (s *Server) publicRoutes() http.Handler {
-	meta := &edge.Handler{Secrets: s.secrets, Append: s.append, Clock: s.clock, Observe: s.observe}
+	meta := &edge.Handler{Secrets: s.secrets, Append: s.append, TurnAway: s.pressure.turnAway, Clock: s.clock, Observe: s.observe}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.rings(r, config.EventsPublic) {
 			s.ring(w, r)

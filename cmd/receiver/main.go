@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"github.com/whatsapp-operator/whatsapp-operator/version"
@@ -44,7 +43,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level}))
 	options.Log = log
-	options.MediaDir = filepath.Join(where.dataDir, "media")
+	options.MediaDir = where.mediaDir()
 	options.OpenStore = func(ctx context.Context) (store.Store, error) { return where.open(ctx, log) }
 	log.Info("starting", "version", version.String())
 	server, err := webhookserver.New(options)
@@ -68,6 +67,8 @@ func parse(args []string, stderr io.Writer) (o webhookserver.Options, where stor
 	flags.StringVar(&o.TLSDir, "tls-dir", "", "directory with tls.crt and tls.key for the public address; plain HTTP if empty")
 	flags.BoolVar(&o.PrivateTLS, "private-tls", true, "serve the private API over TLS, with the certificate among the channel's files")
 	where.flags(flags, &o.ConfigDir)
+	minFree := flags.Int64("min-free-disk", 64, "least free space of the embedded store's volume, in MiB, below which webhooks are answered 503 for Meta to\nsend them again; on a small volume a tenth of it; files of messages leave twice as much; 0 for no limit")
+	flags.Int64Var(&o.Limits.MaxBacklog, "max-backlog", 100_000, "number of stored webhooks that are not processed yet, above which more are answered 503 for Meta to send them\nagain; 0 for no limit")
 	flags.TextVar(&level, "log-level", slog.LevelInfo, "least level of log lines: DEBUG, INFO, WARN or ERROR")
 	if err := flags.Parse(args); err != nil {
 		return o, where, 0, err
@@ -77,6 +78,7 @@ func parse(args []string, stderr io.Writer) (o webhookserver.Options, where stor
 		_, _ = fmt.Fprintln(stderr, err)
 		return o, where, 0, err
 	}
+	o.Limits.MinFreeDisk = *minFree << 20
 	err = where.complete(o.ConfigDir)
 	return o, where, level, err
 }

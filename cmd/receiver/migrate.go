@@ -8,10 +8,12 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/media"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
-// migrate copies the embedded store into PostgreSQL. It returns exit codes as run does.
+// migrate copies the embedded store, and the files of messages beside it, into PostgreSQL. It returns exit codes as run does.
 func migrate(ctx context.Context, args []string, stderr io.Writer) int {
 	var (
 		from      storage
@@ -33,7 +35,7 @@ func migrate(ctx context.Context, args []string, stderr io.Writer) int {
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
 	if err = from.complete(configDir); err == nil {
-		err = store.CopyToPostgres(ctx, from.dataDir, from.postgres(log))
+		err = store.CopyToPostgres(ctx, from.dataDir, from.postgres(log), from.copyFiles(log))
 	}
 	if err != nil {
 		log.Error("the copy is not finished; run this again to go on", "error", err)
@@ -41,4 +43,19 @@ func migrate(ctx context.Context, args []string, stderr io.Writer) int {
 	}
 	log.Info("everything was copied and compared; the channel can use the PostgreSQL schema now", "schema", from.schema)
 	return 0
+}
+
+// copyFiles returns what copies the files of messages from the volume into a database.
+func (s *storage) copyFiles(log *slog.Logger) func(context.Context, store.Store) error {
+	return func(ctx context.Context, to store.Store) error {
+		from, err := media.OpenDir(s.volumeMediaDir())
+		if err != nil {
+			return err
+		}
+		n, err := media.Copy(ctx, from, &media.Table{Store: to, Clock: clock.System{}})
+		if err == nil {
+			log.Info("copied and compared the files of messages", "files", n)
+		}
+		return err
+	}
 }

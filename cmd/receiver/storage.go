@@ -44,6 +44,17 @@ func (s *storage) open(ctx context.Context, log *slog.Logger) (store.Store, erro
 	return store.OpenSQLite(ctx, store.SQLiteOptions{Dir: s.dataDir, Log: log})
 }
 
+// mediaDir is the directory of the files of messages; empty where they are in the database.
+func (s *storage) mediaDir() string {
+	if s.schema != "" {
+		return ""
+	}
+	return s.volumeMediaDir()
+}
+
+// volumeMediaDir is the directory that the files have beside the embedded store.
+func (s *storage) volumeMediaDir() string { return filepath.Join(s.dataDir, "media") }
+
 func (s *storage) postgres(log *slog.Logger) store.PostgresOptions {
 	return store.PostgresOptions{Schema: s.schema, Log: log, DSN: s.dsn}
 }

@@ -33,7 +33,7 @@ type Process struct {
 	// Agents is what the helpdesk that Attach returned tells of agents.
 	Agents helpdesk.Agents
 	// Files are the files of messages, which survive the process.
-	Files *media.Dir
+	Files media.Files
 	// Settings are what the channel's declaration says.
 	Settings conversation.Settings
 	// Wake has the process look for what is to do.

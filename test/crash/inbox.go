@@ -33,7 +33,7 @@ func (i Inbox) Reply(ctx context.Context, p *Process, ticket int, key string, r 
 	if ticket >= len(tickets) {
 		return errNoTicket
 	}
-	files, err := Keep(p.Files, key, r.Files)
+	files, err := Keep(ctx, p.Files, key, r.Files)
 	if err != nil {
 		return err
 	}
@@ -43,9 +43,9 @@ func (i Inbox) Reply(ctx context.Context, p *Process, ticket int, key string, r 
 }
 
 // Keep puts the files of a reply where the receiver keeps files. Doing so again changes nothing.
-func Keep(dir *media.Dir, key string, files []File) (kept []conversation.File, err error) {
+func Keep(ctx context.Context, dir media.Files, key string, files []File) (kept []conversation.File, err error) {
 	for _, f := range files {
-		draft, err := dir.Draft()
+		draft, err := dir.Draft(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +107,7 @@ func (i Inbox) Tickets(ctx context.Context, p *Process) (seen []Ticket, err erro
 					return err
 				}
 				for _, f := range attachments {
-					if _, _, err := p.Files.Look(f.ID); err == nil && f.State == conversation.AttachmentKept {
+					if _, _, err := p.Files.Look(ctx, f.ID); err == nil && f.State == conversation.AttachmentKept {
 						article.Files = append(article.Files, f.Name)
 					}
 				}

@@ -105,7 +105,7 @@ func (l *Ledger) FindArticle(_ context.Context, id, article string) (bool, error
 
 // Reply implements Helpdesk: the reply is on the ticket at once, and the receiver is told until it has taken it up.
 func (l *Ledger) Reply(ctx context.Context, p *Process, ticket int, key string, r Reply) error {
-	files, err := Keep(p.Files, key, r.Files)
+	files, err := Keep(ctx, p.Files, key, r.Files)
 	if err != nil {
 		return err
 	}

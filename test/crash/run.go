@@ -55,7 +55,7 @@ type run struct {
 	meta     *cloudapitest.Server
 	token    string
 	picture  string
-	files    *media.Dir
+	files    media.Files
 	open     func(context.Context) (store.Store, error)
 	alive    []*process
 	deaths   int
@@ -73,7 +73,7 @@ func Play(tb testing.TB, w World, f Faults) Result {
 	r.whatsApp = &whatsApp{chance: r.chance, uploads: map[string]string{}}
 	dir := tb.TempDir()
 	var err error
-	if r.files, err = media.Open(filepath.Join(dir, "media")); err != nil {
+	if r.files, err = media.OpenDir(filepath.Join(dir, "media")); err != nil {
 		return Result{Problems: []string{err.Error()}}
 	}
 	r.open = w.Engine(tb, dir)

@@ -38,9 +38,9 @@ const statusWebhook = `{"object":"whatsapp_business_account","entry":[{"id":"2",
 	"metadata":{"phone_number_id":"1"},"statuses":[{"id":%q,"status":"delivered","timestamp":"%d","recipient_id":"1555",
 	"biz_opaque_callback_data":%q}]}}]}]}`
 
-func (w *whatsApp) call(e store.Effect, files *media.Dir, unix int64) (string, error) {
+func (w *whatsApp) call(ctx context.Context, e store.Effect, files media.Files, unix int64) (string, error) {
 	if e.UploadMedia != nil {
-		return w.upload(e.UploadMedia.File, files)
+		return w.upload(ctx, e.UploadMedia.File, files)
 	}
 	withheld := w.chance.happens(w.chance.faults.Withheld)
 	w.mu.Lock()
@@ -57,8 +57,8 @@ func (w *whatsApp) call(e store.Effect, files *media.Dir, unix int64) (string, e
 	return wamid, nil
 }
 
-func (w *whatsApp) upload(f conversation.File, files *media.Dir) (string, error) {
-	file, err := files.Open(f.ID)
+func (w *whatsApp) upload(ctx context.Context, f conversation.File, files media.Files) (string, error) {
+	file, err := files.Open(ctx, f.ID)
 	if err != nil {
 		return "", err
 	}
@@ -111,7 +111,7 @@ func (l line) Call(ctx context.Context, e store.Effect, _ conversation.State) (s
 		enclosed.Upload = uploaded.RemoteID
 		named.File, e.SendText = &enclosed, &named
 	}
-	return l.call(e, l.process.Files, l.process.Clock.Now().Unix())
+	return l.call(ctx, e, l.process.Files, l.process.Clock.Now().Unix())
 }
 
 func (line) Find(context.Context, store.Effect) (string, bool, error) { return "", false, nil }

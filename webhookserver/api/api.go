@@ -51,7 +51,7 @@ type Handler struct {
 	// Conversations returns the helpdesk if its agents work through this API; nil if they work elsewhere.
 	Conversations func() Conversations
 	// Files are those of the articles.
-	Files *media.Dir
+	Files media.Files
 	Clock clock.Clock
 	Log   *slog.Logger
 	// Tokens returns the tokens that are valid at present.
@@ -176,6 +176,8 @@ func (h *Handler) fail(w http.ResponseWriter, err error) {
 		p = &problem{http.StatusConflict, "superseded", "The customer has a newer ticket, where their messages go; work on that one."}
 	case errors.Is(err, engine.ErrEmptyReply):
 		p = &problem{http.StatusBadRequest, "invalid", "The reply has neither text nor files."}
+	case errors.Is(err, media.ErrFull):
+		p = &problem{http.StatusInsufficientStorage, "volume-full", "The receiver's volume has no room for files; send the reply without them, or have the volume enlarged."}
 	case errors.Is(err, engine.ErrKeyReused):
 		p = &problem{http.StatusUnprocessableEntity, "key-reused", "This idempotency key was used for another reply; use a new key for each reply."}
 	default:

@@ -74,9 +74,9 @@ func (h *Handler) serveAttachment(w http.ResponseWriter, r *http.Request, a conv
 	case a.State == conversation.AttachmentFailed:
 		return &problem{http.StatusGone, "failed", a.Reason}
 	}
-	file, err := h.Files.Open(a.ID)
+	file, err := h.Files.Open(r.Context(), a.ID)
 	if errors.Is(err, media.ErrNoFile) {
-		return &problem{http.StatusGone, "gone", "The file is no longer on the receiver's volume."}
+		return &problem{http.StatusGone, "gone", "The receiver no longer has the file."}
 	}
 	if err != nil {
 		return err

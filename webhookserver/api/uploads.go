@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -33,7 +34,7 @@ func isMultipart(r *http.Request) bool {
 
 // upload is a file of a reply that is not kept yet.
 type upload struct {
-	*media.Draft
+	media.Draft
 	file conversation.File
 }
 
@@ -60,7 +61,7 @@ func (h *Handler) readReply(r *http.Request) (reply wire.Reply, files []upload, 
 		case part.FileName() != "" && len(files) == maxFiles:
 			return reply, files, &problem{http.StatusBadRequest, "invalid", fmt.Sprintf("A reply has at most %d files; send the others with another one.", maxFiles)}
 		case part.FileName() != "":
-			file, err := h.readFile(part)
+			file, err := h.readFile(r.Context(), part)
 			if file.Draft != nil {
 				files = append(files, file)
 			}
@@ -99,9 +100,9 @@ func readField(part *multipart.Part) (string, error) {
 	return string(value), nil
 }
 
-// readFile writes a file of a form to the volume, unless WhatsApp would refuse it.
-func (h *Handler) readFile(part *multipart.Part) (upload, error) {
-	draft, err := h.Files.Draft()
+// readFile writes a file of a form down, unless WhatsApp would refuse it.
+func (h *Handler) readFile(ctx context.Context, part *multipart.Part) (upload, error) {
+	draft, err := h.Files.Draft(ctx)
 	if err != nil {
 		return upload{}, err
 	}
@@ -140,7 +141,7 @@ func (h *Handler) forget(r *http.Request, files []conversation.File) {
 			return err
 		})
 		if err == nil && !used {
-			err = h.Files.Remove(f.ID)
+			err = h.Files.Remove(r.Context(), f.ID)
 		}
 		if err != nil {
 			h.Log.Error("a file that nothing needs could not be removed", "error", err)

@@ -43,6 +43,8 @@ const (
 	BadSignature     Result = "bad-signature"
 	TooLarge         Result = "too-large"
 	Busy             Result = "busy"
+	LowDisk          Result = "low-disk"
+	Backlogged       Result = "backlogged"
 	Incomplete       Result = "incomplete"
 	NotStored        Result = "not-stored"
 	NotReady         Result = "not-ready"
@@ -53,8 +55,8 @@ const (
 // Results lists all results.
 func Results() []Result {
 	return []Result{
-		Stored, HandshakeDone, HandshakeRefused, HandshakeInvalid, BadSignature, TooLarge, Busy, Incomplete, NotStored,
-		NotReady, NotFound, MethodNotAllowed,
+		Stored, HandshakeDone, HandshakeRefused, HandshakeInvalid, BadSignature, TooLarge, Busy, LowDisk, Backlogged, Incomplete,
+		NotStored, NotReady, NotFound, MethodNotAllowed,
 	}
 }
 
@@ -73,7 +75,9 @@ type Handler struct {
 	Secrets func() (Secrets, bool)
 	// Append makes a webhook durable.
 	Append func(context.Context, store.Webhook) error
-	Clock  clock.Clock
+	// TurnAway, if set, tells why webhooks are not to be taken at present; empty if they are.
+	TurnAway func() Result
+	Clock    clock.Clock
 	// Observe is told how each request ended.
 	Observe func(Result)
 
@@ -144,6 +148,11 @@ func anyEqual(given []byte, valid [][]byte) bool {
 }
 
 func (h *Handler) webhook(r *http.Request, secrets Secrets) (int, Result) {
+	if h.TurnAway != nil {
+		if why := h.TurnAway(); why != "" {
+			return http.StatusServiceUnavailable, why
+		}
+	}
 	if r.ContentLength > MaxBody {
 		return http.StatusRequestEntityTooLarge, TooLarge
 	}

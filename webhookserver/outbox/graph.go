@@ -33,7 +33,7 @@ type GraphCaller struct {
 	Account func() Account
 	// Store knows what was uploaded, and Files holds what is to be.
 	Store store.Store
-	Files *media.Dir
+	Files media.Files
 
 	mu     sync.Mutex
 	client *cloudapi.Client

@@ -34,7 +34,7 @@ type MediaCaller struct {
 	// Graph tells where to fetch them from.
 	Graph *GraphCaller
 	// Files takes them.
-	Files *media.Dir
+	Files media.Files
 }
 
 // errDamaged is the cause of a file that is not what the webhook said.
@@ -79,7 +79,7 @@ func (m *MediaCaller) fetch(ctx context.Context, want *conversation.FetchMedia) 
 	if err != nil {
 		return "", err
 	}
-	draft, err := m.Files.Draft()
+	draft, err := m.Files.Draft(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -106,8 +106,8 @@ func largest(f conversation.File) int64 {
 }
 
 // Find implements Caller: a file that is there is whole, and was checked.
-func (m *MediaCaller) Find(_ context.Context, e store.Effect) (string, bool, error) {
-	size, sum, err := m.Files.Look(e.FetchMedia.File.ID)
+func (m *MediaCaller) Find(ctx context.Context, e store.Effect) (string, bool, error) {
+	size, sum, err := m.Files.Look(ctx, e.FetchMedia.File.ID)
 	if errors.Is(err, media.ErrNoFile) {
 		return "", false, nil
 	}

@@ -35,7 +35,7 @@ type album struct {
 	number   cloudapitest.PhoneNumber
 	token    string
 	dir      string
-	files    *media.Dir
+	files    media.Files
 	article  string
 	mediaID  string
 	received conversation.MessageReceived
@@ -82,7 +82,7 @@ func (a *album) receive(hash string) {
 func (a *album) run() {
 	a.t.Helper()
 	var err error
-	if a.files, err = media.Open(a.dir); err != nil {
+	if a.files, err = media.OpenDir(a.dir); err != nil {
 		a.t.Fatal(err)
 	}
 	graph := &outbox.GraphCaller{Store: a.store, Files: a.files, Account: func() outbox.Account {
@@ -154,7 +154,7 @@ func (a *album) becomes(state conversation.AttachmentState) {
 func (a *album) kept() {
 	a.t.Helper()
 	a.becomes(conversation.AttachmentKept)
-	file, err := a.files.Open(conversation.FileID(a.article))
+	file, err := a.files.Open(context.Background(), conversation.FileID(a.article))
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -269,11 +269,11 @@ func TestACrashAfterAFileWasFetched(t *testing.T) {
 	a := newAlbum(t, cloudapitest.File{})
 	a.receive("")
 	a.crashInFlight()
-	files, err := media.Open(a.dir)
+	files, err := media.OpenDir(a.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	draft, err := files.Draft()
+	draft, err := files.Draft(context.Background())
 	if err == nil {
 		_, err = io.WriteString(draft, photo)
 	}

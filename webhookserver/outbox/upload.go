@@ -19,9 +19,9 @@ func (e *lostError) Error() string { return e.reason }
 // upload brings a file to WhatsApp and returns its media ID there.
 func (g *GraphCaller) upload(ctx context.Context, account Account, f conversation.File) (id string, err error) {
 	err = g.prove(account, func(client *cloudapi.Client) error {
-		content, err := g.Files.Open(f.ID)
+		content, err := g.Files.Open(ctx, f.ID)
 		if errors.Is(err, media.ErrNoFile) {
-			return &lostError{"The file is no longer on the receiver's volume; attach it to a new reply."}
+			return &lostError{"The receiver no longer has the file; attach it to a new reply."}
 		}
 		if err != nil {
 			return err

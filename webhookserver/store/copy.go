@@ -32,8 +32,9 @@ const (
 
 // CopyToPostgres copies the embedded store in a directory into an empty PostgreSQL schema, and compares both. If it is
 // interrupted, the next call goes on where this one ended; until the end, no receiver takes the schema. The embedded
-// store stays as it is. The error is ErrInUse, ErrNotEmpty, or one of opening either.
-func CopyToPostgres(ctx context.Context, dir string, o PostgresOptions) error {
+// store stays as it is. copyFiles, which may be nil, copies what belongs to the store and is beside it, before the schema
+// is given free. The error is ErrInUse, ErrNotEmpty, or one of opening either.
+func CopyToPostgres(ctx context.Context, dir string, o PostgresOptions, copyFiles func(context.Context, Store) error) error {
 	if _, err := os.Stat(filepath.Join(dir, sqliteFile)); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no embedded store in %s: %w", dir, err)
 	}
@@ -61,6 +62,11 @@ func CopyToPostgres(ctx context.Context, dir string, o PostgresOptions) error {
 				return fmt.Errorf("copy the table %s: %w", t.name, err)
 			}
 			o.Log.Info("copied", "table", t.name)
+		}
+		if copyFiles != nil {
+			if err := copyFiles(ctx, to); err != nil {
+				return err
+			}
 		}
 		return to.Update(ctx, func(tx *Tx) error { return endCopy(original, tx, tables) })
 	})
@@ -215,7 +221,8 @@ func (t table) scan(scan func(...any) error) (copiedRow, error) {
 // endCopy compares the copy with the original, and gives the schema free.
 func endCopy(original, tx *Tx, tables []table) error {
 	for _, t := range tables {
-		if t.name == "meta" {
+		// Files come from elsewhere, and what copies them compares them.
+		if t.name == "meta" || fileTables[t.name] {
 			continue
 		}
 		want, err := t.sum(original)

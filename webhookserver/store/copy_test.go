@@ -61,7 +61,7 @@ func fill(t *testing.T, dir string) {
 func copyTo(ctx context.Context, server *postgrestest.Server, dir, schema string, log io.Writer) error {
 	return store.CopyToPostgres(ctx, dir, store.PostgresOptions{
 		DSN: func() (string, error) { return server.DSN(), nil }, Schema: schema, Log: slog.New(slog.NewTextHandler(log, nil)),
-	})
+	}, nil)
 }
 
 // interrupter ends a copy after some tables.

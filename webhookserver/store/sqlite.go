@@ -12,8 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	_ "modernc.org/sqlite" // The driver.
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
 )
@@ -71,7 +70,7 @@ func OpenSQLite(ctx context.Context, o SQLiteOptions) (*SQLite, error) {
 	}
 	s := &SQLite{lock: lock, failed: make(chan struct{})}
 	if err := s.open(ctx, filepath.Join(o.Dir, sqliteFile), o.Clock); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the store: %w", err), s.release())
+		return nil, errors.Join(fmt.Errorf("open the store: %w", advise(err)), s.release())
 	}
 	s.committer = newCommitter(1, s.commit)
 	return s, nil
@@ -203,7 +202,7 @@ func (s *SQLite) Err() error {
 
 func (s *SQLite) fail(err error) {
 	s.failOnce.Do(func() {
-		s.err = fmt.Errorf("the store failed and has to be opened anew: %w", err)
+		s.err = fmt.Errorf("the store failed and has to be opened anew: %w", advise(err))
 		close(s.failed)
 	})
 }
@@ -239,19 +238,4 @@ func (s *SQLite) release() error {
 		errs = append(errs, s.db.Close())
 	}
 	return errors.Join(append(errs, s.lock.Close())...)
-}
-
-// fatal tells the errors after which neither the file nor SQLite's view of it can be trusted. After a failed write
-// SQLite may even report a sound file as corrupt, so nothing is retried or repaired in this process.
-func fatal(err error) bool {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch e.Code() & 0xff {
-	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB,
-		sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOMEM:
-		return true
-	}
-	return false
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -102,7 +103,27 @@ func (tx *Tx) SwapMeta(name, expected, value string) (bool, error) {
 const (
 	metaBusinessAccount = "business-account-id"
 	metaPhoneNumber     = "phone-number-id"
+	metaHandshake       = "last-handshake"
 )
+
+// LastHandshake returns when the latest handshake was that was noted.
+func (tx *Tx) LastHandshake() (time.Time, error) {
+	text, err := tx.Meta(metaHandshake)
+	if err != nil || text == "" {
+		return time.Time{}, err
+	}
+	ms, err := strconv.ParseInt(text, 10, 64)
+	return fromMillis(ms), err
+}
+
+// NoteHandshake notes when a handshake was, unless a later one was noted.
+func (tx *Tx) NoteHandshake(at time.Time) error {
+	latest, err := tx.LastHandshake()
+	if err != nil || !at.After(latest) {
+		return err
+	}
+	return tx.SetMeta(metaHandshake, strconv.FormatInt(millis(at), 10))
+}
 
 // ErrForeign means that the store belongs to another channel.
 var ErrForeign = errors.New("the store holds the data of another channel; give this channel a volume, or a PostgreSQL schema, of its own")

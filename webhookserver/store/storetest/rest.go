@@ -137,7 +137,9 @@ func counts(t *testing.T, opener Opener) {
 	finish(t, s, "2", store.EffectDone)
 	update(t, s, func(tx *store.Tx) error {
 		_, err := tx.AddMessage(store.Message{WAMID: "w", Conversation: "c1", SentAt: At, ReceivedAt: At.Add(time.Minute)})
-		return errors.Join(err, tx.Quarantine(store.Quarantined{ReceivedAt: At, Reason: store.OtherNumber}))
+		return errors.Join(err, tx.Quarantine(store.Quarantined{ReceivedAt: At, Reason: store.OtherNumber}),
+			// Another replica may be late with an earlier one.
+			tx.NoteHandshake(At), tx.NoteHandshake(At.Add(-time.Hour)))
 	})
 	view(t, s, func(tx *store.Tx) error {
 		c, err := tx.Counts()
@@ -145,7 +147,7 @@ func counts(t *testing.T, opener Opener) {
 			Backlog:       1,
 			Quarantined:   map[store.QuarantineReason]int64{store.OtherNumber: 1},
 			Effects:       map[store.EffectState]int64{store.EffectReady: 1, store.EffectDead: 1},
-			LastMessageAt: At.Add(time.Minute),
+			LastMessageAt: At.Add(time.Minute), LastHandshakeAt: At,
 		}
 		if diff := cmp.Diff(want, c); diff != "" {
 			t.Errorf("counts (-want +got):\n%s", diff)
@@ -175,4 +177,30 @@ func oddText(t *testing.T, opener Opener) {
 		}
 		return errors.Join(err, err2)
 	})
+}
+
+func backlog(t *testing.T, opener Opener) {
+	s := open(t, opener)
+	check := func(most int64, want bool) {
+		t.Helper()
+		view(t, s, func(tx *store.Tx) error {
+			above, err := tx.BacklogAbove(most)
+			if above != want {
+				t.Errorf("more than %d wait: %v", most, above)
+			}
+			return err
+		})
+	}
+	check(0, false)
+	for range 5 {
+		if err := s.Append(t.Context(), store.Webhook{ReceivedAt: At}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(4, true)
+	check(5, false)
+	// A gap in the numbers is nothing that waits.
+	update(t, s, func(tx *store.Tx) error { _, err := tx.RemoveInbox(3); return err })
+	check(3, true)
+	check(4, false)
 }

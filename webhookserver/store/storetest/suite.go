@@ -50,6 +50,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"A request is carried out once":                  requests,
 		"A store belongs to one channel":                 claim,
 		"Counts tell what is there":                      counts,
+		"A backlog is counted only where it is long":     backlog,
 		"Quarantine and records are kept":                quarantine,
 		"Effects become due in time and by destination":  due,
 		"An attempt that does not count is not counted":  uncounted,
