@@ -120,16 +120,18 @@ func (z *Zammad) Attach(p *Process) helpdesk.Helpdesk {
 }
 
 // dirFiles are the files on the volume.
-type dirFiles struct{ *media.Dir }
+type dirFiles struct{ media.Files }
 
-func (d dirFiles) Open(_ context.Context, id string) (io.ReadCloser, error) { return d.Dir.Open(id) }
+func (d dirFiles) Open(ctx context.Context, id string) (io.ReadCloser, error) {
+	return d.Files.Open(ctx, id)
+}
 
-func (d dirFiles) Keep(_ context.Context, source, name, mimeType string, content io.Reader) (conversation.File, error) {
+func (d dirFiles) Keep(ctx context.Context, source, name, mimeType string, content io.Reader) (conversation.File, error) {
 	read, err := io.ReadAll(content)
 	if err != nil {
 		return conversation.File{}, err
 	}
-	kept, err := Keep(d.Dir, source, []File{{Name: name, MIMEType: mimeType, Content: string(read)}})
+	kept, err := Keep(ctx, d.Files, source, []File{{Name: name, MIMEType: mimeType, Content: string(read)}})
 	if err != nil {
 		return conversation.File{}, err
 	}
