@@ -27,6 +27,10 @@ type PhoneNumber struct {
 	// MessagingLimit is how many customers the portfolio may write to first
 	// within 24 hours, such as "TIER_250".
 	MessagingLimit string
+	// Health tells whether Meta lets the number send.
+	Health Health
+	// WebhookConfiguration tells where the number's webhooks go.
+	WebhookConfiguration WebhookConfiguration
 }
 
 // StandardThroughput and HighThroughput are how many messages a second Meta takes
@@ -46,7 +50,8 @@ func Throughput(level string) int {
 }
 
 const phoneNumberFields = "id,display_phone_number,verified_name,status,quality_rating,code_verification_status," +
-	"name_status,account_mode,platform_type,throughput,whatsapp_business_manager_messaging_limit"
+	"name_status,account_mode,platform_type,throughput,whatsapp_business_manager_messaging_limit," +
+	"health_status,webhook_configuration"
 
 // PhoneNumbers lists all phone numbers of a business account.
 func (c *Client) PhoneNumbers(ctx context.Context, token Token, businessAccountID string) ([]PhoneNumber, error) {
@@ -67,7 +72,9 @@ func (c *Client) PhoneNumbers(ctx context.Context, token Token, businessAccountI
 		Throughput             struct {
 			Level string `json:"level"`
 		} `json:"throughput"`
-		MessagingLimit string `json:"whatsapp_business_manager_messaging_limit"`
+		MessagingLimit string            `json:"whatsapp_business_manager_messaging_limit"`
+		Health         Health            `json:"health_status"`
+		Webhooks       wireConfiguration `json:"webhook_configuration"`
 	}
 	found, err := list[wire](ctx, c, call{
 		method: http.MethodGet,
@@ -92,6 +99,8 @@ func (c *Client) PhoneNumbers(ctx context.Context, token Token, businessAccountI
 			PlatformType:           f.PlatformType,
 			ThroughputLevel:        f.Throughput.Level,
 			MessagingLimit:         f.MessagingLimit,
+			Health:                 f.Health,
+			WebhookConfiguration:   WebhookConfiguration(f.Webhooks),
 		}
 		if n.PlatformType == "" {
 			n.PlatformType = f.HostPlatform

@@ -22,6 +22,12 @@ type WebhookConfiguration struct {
 	Application string
 }
 
+type wireConfiguration struct {
+	PhoneNumber     string `json:"phone_number"`
+	BusinessAccount string `json:"whatsapp_business_account"`
+	Application     string `json:"application"`
+}
+
 // Effective returns the URL that webhooks go to: the number's, else the
 // account's, else the app's. Template and account webhooks always go to the app's.
 func (w WebhookConfiguration) Effective() string {
@@ -34,11 +40,7 @@ func (c *Client) WebhookConfiguration(ctx context.Context, token Token, phoneNum
 		return WebhookConfiguration{}, err
 	}
 	var answer struct {
-		Configuration struct {
-			PhoneNumber     string `json:"phone_number"`
-			BusinessAccount string `json:"whatsapp_business_account"`
-			Application     string `json:"application"`
-		} `json:"webhook_configuration"`
+		Configuration wireConfiguration `json:"webhook_configuration"`
 	}
 	err := c.do(ctx, call{
 		method: http.MethodGet,

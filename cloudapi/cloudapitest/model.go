@@ -41,6 +41,8 @@ type PhoneNumber struct {
 	PlatformType           string
 	ThroughputLevel        string
 	MessagingLimit         string
+	// Health is available unless told.
+	Health cloudapi.Health
 	// Username is none if empty.
 	Username string
 	// CountryDialCode is put before recipients that are written without a plus
@@ -155,6 +157,7 @@ func (s *Server) AddPhoneNumber(p PhoneNumber) PhoneNumber {
 	setDefault(&p.ThroughputLevel, "STANDARD")
 	setDefault(&p.MessagingLimit, "TIER_250")
 	setDefault(&p.CountryDialCode, "1")
+	setDefault(&p.Health.CanSendMessage, cloudapi.SendingAvailable)
 	if known := s.numbers[p.ID]; known != nil {
 		known.PhoneNumber = p
 	} else {

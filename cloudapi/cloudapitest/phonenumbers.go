@@ -144,7 +144,7 @@ func (s *Server) fieldsOf(c *graphCall, n *number) map[string]any {
 		"country_dial_code":            n.CountryDialCode,
 		"is_official_business_account": false,
 		"webhook_configuration":        configuration,
-		"health_status":                map[string]any{"can_send_message": "AVAILABLE"},
+		"health_status":                n.Health,
 		"whatsapp_business_manager_messaging_limit": n.MessagingLimit,
 	}
 }
