@@ -39,7 +39,11 @@ func (e *foreignError) Error() string {
 // what carries the operator's label. It returns false where the object does not exist.
 func (r *Reconciler) find(ctx context.Context, s *scope, name string, into client.Object) (bool, error) {
 	key := client.ObjectKey{Namespace: s.channel.Namespace, Name: name}
-	err := r.Client.Get(ctx, key, into)
+	cached := r.cached(into)
+	if cached == nil {
+		return false, nil
+	}
+	err := cached.Get(ctx, key, into)
 	if apierrors.IsNotFound(err) {
 		err = r.Live.Get(ctx, key, into)
 	}
@@ -120,7 +124,11 @@ func (s *scope) remember(declared declaration) error {
 
 // remove deletes an object that the channel controls, if it is there.
 func (r *Reconciler) remove(ctx context.Context, s *scope, name string, object client.Object) error {
-	err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.channel.Namespace, Name: name}, object)
+	cached := r.cached(object)
+	if cached == nil {
+		return nil
+	}
+	err := cached.Get(ctx, client.ObjectKey{Namespace: s.channel.Namespace, Name: name}, object)
 	if apierrors.IsNotFound(err) || (err == nil && !metav1.IsControlledBy(object, s.channel)) {
 		return nil
 	}

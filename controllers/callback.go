@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -23,14 +24,15 @@ const (
 
 // resolveCallbackURL computes the URL that Meta calls. It holds nothing that a rotation changes.
 func (r *Reconciler) resolveCallbackURL(_ context.Context, s *scope) error {
-	hostname := s.channel.Spec.Callback.Hostname
-	if hostname == "" {
-		hostname = r.Options.CallbackHostname
-	}
-	if hostname != "" {
+	if hostname := r.hostname(s.channel); hostname != "" {
 		s.callbackURL = "https://" + hostname + config.CallbackPath(s.channel.Namespace, s.channel.Name)
 	}
 	return nil
+}
+
+// hostname is the public name of a channel: its own, else the operator's, else none.
+func (r *Reconciler) hostname(channel *v1alpha1.WhatsAppChannel) string {
+	return cmp.Or(channel.Spec.Callback.Hostname, r.Options.CallbackHostname)
 }
 
 const hostnameMissing = "Nobody said under which name Meta reaches the channel. Set spec.callback.hostname, or --callback-hostname of the operator."
@@ -49,8 +51,10 @@ func (r *Reconciler) probeCallback(ctx context.Context, s *scope) error {
 		s.memory.probe = probeMemory{}
 		return nil
 	}
+	// What a person or a controller changed may have mended it, so it is not waited for.
+	asked := probeMemory{url: s.callbackURL, token: s.verifyToken.version, exposure: s.exposure.text()}
 	last := &s.memory.probe
-	if last.finding != nil && last.url == s.callbackURL && last.token == s.verifyToken.version && s.now.Before(last.next()) && s.newRequest() == "" {
+	if last.finding != nil && last.sameQuestion(asked) && s.now.Before(last.next()) && s.newRequest() == "" {
 		s.callback = last.finding
 		s.wakeUpAt(last.next())
 		return nil
@@ -60,17 +64,18 @@ func (r *Reconciler) probeCallback(ctx context.Context, s *scope) error {
 		return fmt.Errorf("make a challenge: %w", err)
 	}
 	err := r.Prober.Probe(ctx, s.callbackURL, string(s.verifyToken.value), hex.EncodeToString(random))
-	s.callback = reachability(err)
+	s.callback = reachability(err, s.exposure)
+	asked.at, asked.finding = s.now, s.callback
 	if err != nil {
-		s.callback.message += s.callbackPending
+		asked.failures, asked.cause = last.failures+1, cause(err)
 	}
-	failures := 0
-	if err != nil {
-		failures = last.failures + 1
-	}
-	*last = probeMemory{url: s.callbackURL, token: s.verifyToken.version, at: s.now, failures: failures, finding: s.callback}
+	*last = asked
 	s.wakeUpAt(last.next())
 	return nil
+}
+
+func (p *probeMemory) sameQuestion(other probeMemory) bool {
+	return p.url == other.url && p.token == other.token && p.exposure == other.exposure
 }
 
 // next is when the callback URL is tried again.
@@ -97,8 +102,17 @@ var probeReasons = map[probe.Problem]string{
 	probe.WrongAnswer:        v1alpha1.ReasonWrongAnswer,
 }
 
-// reachability words the outcome of a probe.
-func reachability(err error) *finding {
+// cause is why a probe failed, as half a sentence.
+func cause(err error) string {
+	var failure *probe.Error
+	if errors.As(err, &failure) {
+		return failure.Error()
+	}
+	return "the callback URL could not be tried"
+}
+
+// reachability words the outcome of a probe. What the way in still waits for explains a failure.
+func reachability(err error, exposure *finding) *finding {
 	if err == nil {
 		return works(v1alpha1.ReasonReachable, "The operator's own handshake through the callback URL succeeded.")
 	}
@@ -106,7 +120,12 @@ func reachability(err error) *finding {
 	if !errors.As(err, &failure) {
 		return unknown(v1alpha1.ReasonPending, "The callback URL could not be tried.")
 	}
-	return fails(probeReasons[failure.Problem], "The operator's own handshake through the callback URL failed: "+failure.Error()+".")
+	found := fails(probeReasons[failure.Problem], "The operator's own handshake through the callback URL failed: "+failure.Error()+".")
+	if exposure != nil {
+		found.reason = cmp.Or(exposure.reason, found.reason)
+		found.message += " " + exposure.message
+	}
+	return found
 }
 
 // reconciled is what CallbackReachable says once it is known whether Meta reaches the callback URL: Meta's word counts

@@ -25,10 +25,10 @@ func (r *Reconciler) credentials(ctx context.Context, s *scope) error {
 	if !s.refresh.due || !s.accessToken.known() {
 		return nil
 	}
-	info, err := r.graph.debugToken(ctx, s.refresh.maxAge, s.access())
+	info, err := r.graph.debugToken(ctx, s.refresh.fresh, s.access())
 	if cloudapi.ClassOf(err) == cloudapi.ClassAppSecret {
 		// Without a proof, Meta may still say which app's secret is missing.
-		info, err = r.graph.debugToken(ctx, s.refresh.maxAge, access{token: s.accessToken.value})
+		info, err = r.graph.debugToken(ctx, s.refresh.fresh, access{token: s.accessToken.value})
 	}
 	if err != nil {
 		s.credentials = s.tokenRefused(err)
@@ -40,7 +40,7 @@ func (r *Reconciler) credentials(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.app = &v1alpha1.AppStatus{ID: info.AppID, Name: info.AppName}
-	subscriptions, err := r.graph.appSubscriptions(ctx, s.refresh.maxAge, cloudapi.App{ID: info.AppID, Secret: s.appSecret.value})
+	subscriptions, err := r.graph.appSubscriptions(ctx, s.refresh.fresh, cloudapi.App{ID: info.AppID, Secret: s.appSecret.value})
 	if err != nil {
 		s.credentials = s.appSecretRefused(info.AppID, err)
 		return nil

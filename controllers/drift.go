@@ -36,8 +36,9 @@ func containsItems(actual, wanted []any) bool {
 		case named:
 			found := false
 			for _, candidate := range actual {
-				if other, ok := nameOf(candidate); ok && other == name {
-					found = contains(candidate, item)
+				// Several items may have one name, such as two listeners of one Gateway.
+				if other, ok := nameOf(candidate); ok && other == name && contains(candidate, item) {
+					found = true
 					break
 				}
 			}

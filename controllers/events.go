@@ -9,6 +9,14 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 )
 
+// warnings are what Events say of conditions that are True and need a person all the same, by the condition's reason.
+var warnings = map[string]string{
+	v1alpha1.ReasonTokenExpiring:      "The access token ends within 14 days. Put a new one into the Secret.",
+	v1alpha1.ReasonSendingLimited:     "Meta limits what the phone number may send. The message of PhoneNumberReady says why.",
+	v1alpha1.ReasonQualityLow:         "Meta rates the phone number's quality RED. Messages that customers block or report lead to limits.",
+	v1alpha1.ReasonGraphVersionEnding: "The version of the Graph API that the operator uses ends within 60 days. Update the operator, or set --graph-version.",
+}
+
 // announce makes Events of what turned. They name the condition and the reason; its message stays in the channel,
 // because it may hold phone numbers.
 func (r *Reconciler) announce(s *scope, status v1alpha1.WhatsAppChannelStatus) {
@@ -17,9 +25,8 @@ func (r *Reconciler) announce(s *scope, status v1alpha1.WhatsAppChannelStatus) {
 		switch {
 		case condition.Type == v1alpha1.ConditionReconciling || condition.Type == v1alpha1.ConditionStalled:
 		case before != nil && before.Status == condition.Status && before.Reason == condition.Reason:
-		case condition.Status == metav1.ConditionTrue && condition.Reason == v1alpha1.ReasonTokenExpiring:
-			r.Recorder.Eventf(s.channel, nil, corev1.EventTypeWarning, condition.Reason, "CheckCredentials",
-				"The access token ends within 14 days. Put a new one into the Secret.")
+		case condition.Status == metav1.ConditionTrue && warnings[condition.Reason] != "":
+			r.Recorder.Eventf(s.channel, nil, corev1.EventTypeWarning, condition.Reason, "Reconcile", "%s", warnings[condition.Reason])
 		case condition.Type == v1alpha1.ConditionReady && condition.Status == metav1.ConditionTrue:
 			r.Recorder.Eventf(s.channel, nil, corev1.EventTypeNormal, condition.Reason, "Reconcile",
 				"The channel is ready: customers' messages arrive, and replies go out.")

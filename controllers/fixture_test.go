@@ -223,6 +223,18 @@ func (f *fixture) condition(channel *v1alpha1.WhatsAppChannel, conditionType str
 	}
 }
 
+// outwait lets the time pass in which the operator waits for the callback URL to answer, and returns WebhookRegistered.
+func (f *fixture) outwait(channel *v1alpha1.WhatsAppChannel) func() metav1.Condition {
+	return func() metav1.Condition {
+		GinkgoHelper()
+		if f.condition(channel, v1alpha1.ConditionWebhookRegistered)().Reason == v1alpha1.ReasonWaitingForCallback {
+			clock.Step(20 * time.Second)
+			f.poke(channel)
+		}
+		return f.condition(channel, v1alpha1.ConditionWebhookRegistered)()
+	}
+}
+
 func beTrue(reason string, message ...string) types.GomegaMatcher {
 	return be(metav1.ConditionTrue, reason, message...)
 }

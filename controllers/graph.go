@@ -49,7 +49,10 @@ const (
 	// writeTimeout bounds a call that writes, Meta's own call of the callback URL included.
 	writeTimeout = 60 * time.Second
 	// answerLifetime is how long answers are kept to be shared.
-	answerLifetime = 10 * time.Minute
+	answerLifetime = time.Hour
+	// failureLifetime is how long the failure of a call stands for all that would make the same: while Meta does not
+	// answer, hundreds of channels must not ask it one after the other.
+	failureLifetime = 10 * time.Second
 	// throttledPause is how long an app's channels wait where Meta does not say. Its limits are counted by the hour.
 	throttledPause = 10 * time.Minute
 )
@@ -73,8 +76,27 @@ type sharedGraph struct {
 
 type answer struct {
 	value any
+	err   error
 	at    time.Time
 }
+
+// freshness says how old answers may be, and learns how old those are that are given.
+type freshness struct {
+	// maxAge is how old an answer may be that was got with the same token; zero wants a new one.
+	maxAge time.Duration
+	// oldest is the time of the oldest answer that was given; zero while there is none.
+	oldest time.Time
+}
+
+// given notes that an answer was given.
+func (f *freshness) given(at time.Time) {
+	if f.oldest.IsZero() || at.Before(f.oldest) {
+		f.oldest = at
+	}
+}
+
+// exact is a freshness for an answer that nobody had before.
+func exact() *freshness { return &freshness{} }
 
 func newSharedGraph(api GraphAPI, clock clock.PassiveClock) *sharedGraph {
 	return &sharedGraph{
@@ -86,10 +108,10 @@ func newSharedGraph(api GraphAPI, clock clock.PassiveClock) *sharedGraph {
 	}
 }
 
-// debugToken reads what Meta knows of a token. An answer may be as old as maxAge.
-func (g *sharedGraph) debugToken(ctx context.Context, maxAge time.Duration, with access) (cloudapi.TokenInfo, error) {
+// debugToken reads what Meta knows of a token.
+func (g *sharedGraph) debugToken(ctx context.Context, fresh *freshness, with access) (cloudapi.TokenInfo, error) {
 	who := hashOf(with.token)
-	info, err := share(ctx, g, "DebugToken", who, hashOf(with.appSecret), maxAge, func(ctx context.Context) (cloudapi.TokenInfo, error) {
+	info, err := share(ctx, g, "DebugToken", who, hashOf(with.appSecret), fresh, func(ctx context.Context) (cloudapi.TokenInfo, error) {
 		return g.api(with.appSecret).DebugToken(ctx, with.token)
 	})
 	if err == nil && info.AppID != "" {
@@ -100,24 +122,24 @@ func (g *sharedGraph) debugToken(ctx context.Context, maxAge time.Duration, with
 	return info, err
 }
 
-func (g *sharedGraph) appSubscriptions(ctx context.Context, maxAge time.Duration, app cloudapi.App) ([]cloudapi.AppSubscription, error) {
+func (g *sharedGraph) appSubscriptions(ctx context.Context, fresh *freshness, app cloudapi.App) ([]cloudapi.AppSubscription, error) {
 	who := hashOf(app.Secret)
 	g.mu.Lock()
 	g.apps[who] = app.ID
 	g.mu.Unlock()
-	return share(ctx, g, "AppSubscriptions", who, app.ID, maxAge, func(ctx context.Context) ([]cloudapi.AppSubscription, error) {
+	return share(ctx, g, "AppSubscriptions", who, app.ID, fresh, func(ctx context.Context) ([]cloudapi.AppSubscription, error) {
 		return g.api("").AppSubscriptions(ctx, app)
 	})
 }
 
-func (g *sharedGraph) phoneNumbers(ctx context.Context, maxAge time.Duration, with access, businessAccountID string) ([]cloudapi.PhoneNumber, error) {
-	return share(ctx, g, "PhoneNumbers", hashOf(with.token), businessAccountID+"/"+hashOf(with.appSecret), maxAge, func(ctx context.Context) ([]cloudapi.PhoneNumber, error) {
+func (g *sharedGraph) phoneNumbers(ctx context.Context, fresh *freshness, with access, businessAccountID string) ([]cloudapi.PhoneNumber, error) {
+	return share(ctx, g, "PhoneNumbers", hashOf(with.token), businessAccountID+"/"+hashOf(with.appSecret), fresh, func(ctx context.Context) ([]cloudapi.PhoneNumber, error) {
 		return g.api(with.appSecret).PhoneNumbers(ctx, with.token, businessAccountID)
 	})
 }
 
-func (g *sharedGraph) subscribedApps(ctx context.Context, maxAge time.Duration, with access, businessAccountID string) ([]cloudapi.SubscribedApp, error) {
-	return share(ctx, g, "SubscribedApps", hashOf(with.token), businessAccountID+"/"+hashOf(with.appSecret), maxAge, func(ctx context.Context) ([]cloudapi.SubscribedApp, error) {
+func (g *sharedGraph) subscribedApps(ctx context.Context, fresh *freshness, with access, businessAccountID string) ([]cloudapi.SubscribedApp, error) {
+	return share(ctx, g, "SubscribedApps", hashOf(with.token), businessAccountID+"/"+hashOf(with.appSecret), fresh, func(ctx context.Context) ([]cloudapi.SubscribedApp, error) {
 		return g.api(with.appSecret).SubscribedApps(ctx, with.token, businessAccountID)
 	})
 }
@@ -156,38 +178,44 @@ func (g *sharedGraph) clearCallbackOverride(ctx context.Context, with access, ph
 	})
 }
 
-// share answers from what was fetched within maxAge, or asks, once for all that ask the same at the same time.
-// Failures are not kept.
-func share[T any](ctx context.Context, g *sharedGraph, operation, who, what string, maxAge time.Duration, ask func(context.Context) (T, error)) (T, error) {
+// share answers from what was fetched before, where that is fresh enough, or asks, once for all that ask the same at the
+// same time. A refusal is an answer like any other; a failure that may pass is kept for a moment only.
+func share[T any](ctx context.Context, g *sharedGraph, operation, who, what string, fresh *freshness, ask func(context.Context) (T, error)) (T, error) {
+	var none T
 	if err := ctx.Err(); err != nil {
-		var none T
 		return none, err
 	}
 	key := operation + "/" + who + "/" + what
-	if maxAge > 0 {
-		g.mu.Lock()
-		kept, ok := g.answers[key]
-		g.mu.Unlock()
-		if ok && g.clock.Since(kept.at) <= maxAge {
-			return kept.value.(T), nil
-		}
+	if kept, ok := g.kept(key, fresh.maxAge); ok {
+		fresh.given(kept.at)
+		return kept.value.(T), kept.err
 	}
-	shared, err, _ := g.flights.Do(key, func() (any, error) {
+	shared, _, _ := g.flights.Do(key, func() (any, error) {
 		var value T
 		// The caller that happens to come first must not end the call for the others.
 		err := g.call(context.WithoutCancel(ctx), readTimeout, operation, who, func(ctx context.Context) (err error) {
 			value, err = ask(ctx)
 			return err
 		})
-		if err == nil {
-			g.keep(key, value)
-		}
-		return value, err
+		return g.keep(key, value, err), nil
 	})
-	return shared.(T), err
+	given := shared.(answer)
+	fresh.given(given.at)
+	return given.value.(T), given.err
 }
 
-func (g *sharedGraph) keep(key string, value any) {
+// kept returns an answer that is at most as old as it may be.
+func (g *sharedGraph) kept(key string, maxAge time.Duration) (answer, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	kept, ok := g.answers[key]
+	if ok && kept.err != nil && cloudapi.ClassOf(kept.err).Retryable() {
+		maxAge = min(maxAge, failureLifetime)
+	}
+	return kept, ok && maxAge > 0 && g.clock.Since(kept.at) <= maxAge
+}
+
+func (g *sharedGraph) keep(key string, value any, err error) answer {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.clock.Now()
@@ -201,7 +229,12 @@ func (g *sharedGraph) keep(key string, value any) {
 			delete(g.pauses, paused)
 		}
 	}
-	g.answers[key] = answer{value: value, at: now}
+	given := answer{value: value, err: err, at: now}
+	if cloudapi.ClassOf(err) != cloudapi.ClassThrottled {
+		// Throttling is kept as a pause, which knows when it ends.
+		g.answers[key] = given
+	}
+	return given
 }
 
 // call makes one call, unless the app is paused, and counts it.

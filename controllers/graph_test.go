@@ -39,7 +39,7 @@ func TestAnswersAreSharedByTheSameTokenOnly(t *testing.T) {
 	shared := newSharedGraph(always(api), clock)
 	ask := func(maxAge time.Duration, token cloudapi.Token, account string) int {
 		before := api.asked
-		if _, err := shared.phoneNumbers(t.Context(), maxAge, access{token: token}, account); err != nil {
+		if _, err := shared.phoneNumbers(t.Context(), &freshness{maxAge: maxAge}, access{token: token}, account); err != nil {
 			t.Fatal(err)
 		}
 		return api.asked - before
@@ -65,16 +65,50 @@ func TestAnswersAreSharedByTheSameTokenOnly(t *testing.T) {
 	}
 }
 
-func TestFailuresAreNotShared(t *testing.T) {
-	api := &countingGraph{err: errors.New("no answer")}
-	shared := newSharedGraph(always(api), clocktesting.NewFakeClock(time.Now()))
+func TestWhoeverSharesLearnsWhenItWasRead(t *testing.T) {
+	api, clock := &countingGraph{}, clocktesting.NewFakeClock(time.Now())
+	shared := newSharedGraph(always(api), clock)
+	read := clock.Now()
 	for range 2 {
-		if _, err := shared.phoneNumbers(t.Context(), time.Minute, access{token: "token-a"}, "10"); err == nil {
-			t.Error("the failure was swallowed")
+		fresh := &freshness{maxAge: time.Hour}
+		if _, err := shared.phoneNumbers(t.Context(), fresh, access{token: "token-a"}, "10"); err != nil {
+			t.Fatal(err)
 		}
+		if !fresh.oldest.Equal(read) {
+			t.Errorf("an answer of %v is said to be of %v", read, fresh.oldest)
+		}
+		clock.Step(20 * time.Minute)
 	}
-	if api.asked != 2 {
-		t.Errorf("Meta was asked %d times", api.asked)
+}
+
+func TestFailuresAreSharedForAMoment(t *testing.T) {
+	refusal := &cloudapi.Error{HTTPStatus: http.StatusUnauthorized, Code: 190}
+	for name, tc := range map[string]struct {
+		err   error
+		after time.Duration
+		asked int
+	}{
+		"no answer, asked by several": {errors.New("no answer"), failureLifetime / 2, 1},
+		"no answer, asked later":      {errors.New("no answer"), 2 * failureLifetime, 2},
+		"a refusal is an answer":      {refusal, 2 * failureLifetime, 1},
+		"a refusal that is old":       {refusal, 2 * time.Minute, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			api, clock := &countingGraph{err: tc.err}, clocktesting.NewFakeClock(time.Now())
+			shared := newSharedGraph(always(api), clock)
+			for range 2 {
+				if _, err := shared.phoneNumbers(t.Context(), &freshness{maxAge: time.Minute}, access{token: "token-a"}, "10"); !errors.Is(err, tc.err) {
+					t.Errorf("the failure became %v", err)
+				}
+				clock.Step(tc.after)
+			}
+			if api.asked != tc.asked {
+				t.Errorf("Meta was asked %d times", api.asked)
+			}
+			if _, err := shared.phoneNumbers(t.Context(), exact(), access{token: "token-a"}, "10"); err == nil || api.asked != tc.asked+1 {
+				t.Error("who wants a new answer did not get one")
+			}
+		})
 	}
 }
 
@@ -82,25 +116,25 @@ func TestThrottlingPausesAllTokensOfTheApp(t *testing.T) {
 	api, clock := &countingGraph{}, clocktesting.NewFakeClock(time.Now())
 	shared := newSharedGraph(always(api), clock)
 	for _, token := range []cloudapi.Token{"token-a", "token-b"} {
-		if _, err := shared.debugToken(t.Context(), 0, access{token: token}); err != nil {
+		if _, err := shared.debugToken(t.Context(), exact(), access{token: token}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	api.err = &cloudapi.Error{HTTPStatus: http.StatusTooManyRequests, Code: 4, RetryAfter: 20 * time.Minute}
-	if _, err := shared.phoneNumbers(t.Context(), 0, access{token: "token-a"}, "10"); cloudapi.ClassOf(err) != cloudapi.ClassThrottled {
+	if _, err := shared.phoneNumbers(t.Context(), exact(), access{token: "token-a"}, "10"); cloudapi.ClassOf(err) != cloudapi.ClassThrottled {
 		t.Fatalf("the error is %v", err)
 	}
 	api.err = nil
 	asked := api.asked
-	_, err := shared.phoneNumbers(t.Context(), 0, access{token: "token-b"}, "10")
+	_, err := shared.phoneNumbers(t.Context(), exact(), access{token: "token-b"}, "10")
 	if cloudapi.ClassOf(err) != cloudapi.ClassThrottled || cloudapi.RetryAfter(err) != 20*time.Minute || api.asked != asked {
 		t.Errorf("another token of the app asked during the pause: %v", err)
 	}
-	if _, err := shared.phoneNumbers(t.Context(), 0, access{token: "token-of-another-app"}, "10"); err != nil {
+	if _, err := shared.phoneNumbers(t.Context(), exact(), access{token: "token-of-another-app"}, "10"); err != nil {
 		t.Errorf("another app pauses too: %v", err)
 	}
 	clock.Step(20*time.Minute + time.Second)
-	if _, err := shared.phoneNumbers(t.Context(), 0, access{token: "token-b"}, "10"); err != nil {
+	if _, err := shared.phoneNumbers(t.Context(), exact(), access{token: "token-b"}, "10"); err != nil {
 		t.Errorf("the pause does not end: %v", err)
 	}
 }

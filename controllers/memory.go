@@ -21,11 +21,15 @@ type memory struct {
 
 // probeMemory is the last handshake through the callback URL.
 type probeMemory struct {
-	url      string
-	token    string
+	url   string
+	token string
+	// exposure is what the way in waited for then.
+	exposure string
 	at       time.Time
 	failures int
-	finding  *finding
+	// cause is why it failed, as half a sentence.
+	cause   string
+	finding *finding
 }
 
 // mirrorMemory is the last look at the receiver's own status.

@@ -18,7 +18,13 @@ var graphRequests = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Help: "Calls of the operator to Meta's Graph API, by operation and by the class of the outcome.",
 }, []string{"operation", "class"})
 
-func init() { metrics.Registry.MustRegister(graphRequests) }
+// graphVersionEnd tells when the version of the Graph API that the operator uses ends.
+var graphVersionEnd = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+	Name: "whatsapp_graph_version_expiry_timestamp_seconds",
+	Help: "When Meta ends the version of the Graph API that the operator uses. Absent where Meta has not said.",
+}, []string{"version"})
+
+func init() { metrics.Registry.MustRegister(graphRequests, graphVersionEnd) }
 
 var (
 	conditionDesc = prometheus.NewDesc("whatsapp_channel_condition",

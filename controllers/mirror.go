@@ -65,7 +65,9 @@ func (r *Reconciler) mirrorReceiver(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.receiverStatus.Backlog, s.receiverStatus.DeadLetters = &status.Backlog, &status.DeadLetters
-	s.receiverStatus.Misrouted = &status.Misrouted
+	s.receiverStatus.Misrouted, s.receiverStatus.Quarantined = &status.Misrouted, &status.Quarantined
+	s.receiverStatus.PendingEffects = &status.PendingEffects
+	s.receiverStatus.SendingError = bounded(status.SendingError, 1024)
 	if at := status.LastMessageTime; at != nil {
 		s.receiverStatus.LastMessageTime = &metav1.Time{Time: at.UTC().Truncate(time.Second)}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
@@ -30,10 +29,10 @@ func (r *Reconciler) resolvePhoneNumber(ctx context.Context, s *scope) error {
 	if !s.proven() {
 		return nil
 	}
-	chosen, problem, err := r.lookUp(ctx, s, s.refresh.maxAge)
-	if err == nil && problem != nil && s.refresh.maxAge > 0 {
+	chosen, problem, err := r.lookUp(ctx, s, s.refresh.fresh)
+	if err == nil && problem != nil && s.refresh.changed {
 		// The number may have been added since another channel asked.
-		chosen, problem, err = r.lookUp(ctx, s, 0)
+		chosen, problem, err = r.lookUp(ctx, s, exact())
 	}
 	if err != nil {
 		s.phoneNumber = s.businessAccountRefused(err)
@@ -45,7 +44,7 @@ func (r *Reconciler) resolvePhoneNumber(ctx context.Context, s *scope) error {
 		return nil
 	}
 	known := s.number != nil && s.number.ID == chosen.ID
-	s.number = numberStatus(chosen)
+	s.number, s.configuration = numberStatus(chosen), &chosen.WebhookConfiguration
 	if !known {
 		// The number has to be in status, where other channels see it, before anything is done with it.
 		s.held = false
@@ -58,9 +57,9 @@ func (r *Reconciler) resolvePhoneNumber(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// lookUp lists the account's numbers, by an answer of at most maxAge, and chooses the channel's.
-func (r *Reconciler) lookUp(ctx context.Context, s *scope, maxAge time.Duration) (cloudapi.PhoneNumber, *finding, error) {
-	numbers, err := r.graph.phoneNumbers(ctx, maxAge, s.access(), s.channel.Spec.BusinessAccountID)
+// lookUp lists the account's numbers, and chooses the channel's.
+func (r *Reconciler) lookUp(ctx context.Context, s *scope, fresh *freshness) (cloudapi.PhoneNumber, *finding, error) {
+	numbers, err := r.graph.phoneNumbers(ctx, fresh, s.access(), s.channel.Spec.BusinessAccountID)
 	if err != nil {
 		return cloudapi.PhoneNumber{}, nil, err
 	}
@@ -100,7 +99,7 @@ func judgeNumber(number cloudapi.PhoneNumber) *finding {
 		return fails(v1alpha1.ReasonNotConnected, fmt.Sprintf(
 			"Meta reports the phone number as %s, so it cannot send and receive. See the number's page in WhatsApp Manager.", number.Status))
 	}
-	return works(v1alpha1.ReasonConnected, "The phone number can send and receive.")
+	return judgeHealth(number)
 }
 
 func (s *scope) businessAccountRefused(err error) *finding {
@@ -157,8 +156,11 @@ func numberStatus(number cloudapi.PhoneNumber) *v1alpha1.PhoneNumberStatus {
 		VerifiedName:       bounded(number.VerifiedName, 512),
 		Status:             bounded(number.Status, 64),
 		QualityRating:      bounded(number.QualityRating, 64),
+		NameStatus:         bounded(number.NameStatus, 64),
 		MessagingLimit:     bounded(number.MessagingLimit, 64),
 		ThroughputLevel:    bounded(number.ThroughputLevel, 64),
+		CanSendMessage:     bounded(number.Health.CanSendMessage, 64),
+		SendingProblems:    sendingProblems(number.Health),
 	}
 }
 

@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"strings"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -30,10 +32,17 @@ var readiness = []policy{
 	},
 	// Tickets can be opened, and agents' replies come back.
 	needs(v1alpha1.ConditionHelpdeskReady),
-	// The Service for Meta's calls could be made as it is declared.
+	// The way in for Meta's calls could be made as it is declared.
 	func(s *scope, _ map[string]*finding) *finding { return s.exposureRefused() },
 	// Meta calls this channel for this number.
 	needs(v1alpha1.ConditionWebhookRegistered),
+	// The receiver can send.
+	func(s *scope, _ map[string]*finding) *finding {
+		if receiver := s.receiverStatus; receiver != nil && receiver.SendingError != "" {
+			return fails(v1alpha1.ReasonSendingStopped, "Messages arrive and cannot be answered at present: "+strings.TrimSuffix(receiver.SendingError, ".")+".")
+		}
+		return nil
+	},
 	// What works is also wanted to.
 	func(s *scope, _ map[string]*finding) *finding {
 		if s.channel.Spec.Delivery == v1alpha1.DeliveryHeld {

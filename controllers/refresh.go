@@ -17,7 +17,8 @@ const (
 	// refreshInterval is how often Meta is asked at most where nothing changed; up to refreshJitter is added, by channel.
 	refreshInterval = time.Hour
 	refreshJitter   = 6 * time.Minute
-	// shareableAge is how old an answer that another channel, or this one, got with the same token may be.
+	// shareableAge is how old an answer that another channel, or this one, got with the same token may be where something
+	// changed.
 	shareableAge = time.Minute
 	// pendingManualInterval is how often Meta is asked while a person has to paste the callback URL.
 	pendingManualInterval = 10 * time.Minute
@@ -40,8 +41,9 @@ const (
 // refreshPlan says whether Meta is asked in this reconciliation.
 type refreshPlan struct {
 	due bool
-	// maxAge is how old an answer may be that was got with the same token.
-	maxAge time.Duration
+	// fresh is how old answers may be. The time of the oldest is when all that status says was read, so that channels
+	// with one token fall into step, and the first that is due asks for all.
+	fresh *freshness
 	// inputs is the fingerprint of what Meta is asked about.
 	inputs string
 	// changed says that the fingerprint is not that of the last attempt.
@@ -57,10 +59,10 @@ func (r *Reconciler) planRefresh(s *scope) refreshPlan {
 	if graph == nil {
 		graph = &v1alpha1.GraphStatus{}
 	}
-	plan := refreshPlan{inputs: r.fingerprint(s), maxAge: shareableAge}
+	plan := refreshPlan{inputs: r.fingerprint(s), fresh: &freshness{maxAge: shareableAge}}
 	plan.changed = plan.inputs != graph.Inputs
 	if plan.request = s.newRequest(); plan.request != "" {
-		plan.maxAge = 0
+		plan.fresh.maxAge = 0
 	}
 	waiting := graph.NextAttemptTime != nil && s.now.Before(graph.NextAttemptTime.Time)
 	switch {
@@ -71,12 +73,16 @@ func (r *Reconciler) planRefresh(s *scope) refreshPlan {
 	case waiting:
 		// Only what Meta's own handshake waited for is worth asking earlier.
 		plan.due = s.reachableNow()
+	case s.handshakeSeen():
+		// An answer from before the handshake would not show what it was about.
+		plan.due, plan.fresh.maxAge = true, 0
 	case s.blockageGone():
 		plan.due = true
 	case graph.LastRefreshTime == nil, graph.NextAttemptTime != nil:
 		plan.due = true
 	default:
 		plan.due = !s.now.Before(graph.LastRefreshTime.Add(s.interval()))
+		plan.fresh.maxAge = s.interval() / 2
 	}
 	return plan
 }
@@ -109,8 +115,10 @@ func (s *scope) blockageGone() bool {
 		return true
 	case s.hasReason(v1alpha1.ConditionWebhookRegistered, v1alpha1.ReasonRegistered) && s.verifyTokenDue():
 		return true
+	case s.hasReason(v1alpha1.ConditionWebhookRegistered, v1alpha1.ReasonWaitingForCallback) && !s.callbackSettling():
+		return true
 	}
-	return s.handshakeSeen() || s.reachableNow()
+	return s.reachableNow()
 }
 
 // reachableNow reports whether the callback URL, at which Meta's handshake failed, has come to answer the operator's.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -33,29 +34,38 @@ func (r *Reconciler) register(ctx context.Context, s *scope) error {
 			s.registered = unknown(v1alpha1.ReasonWaitingForPhoneNumber, "The registration is looked at as soon as the phone number is known to be this channel's: see PhoneNumberReady.")
 		}
 		return nil
-	case !s.proven() || s.graphFailure != nil:
+	case !s.proven() || s.graphFailure != nil || s.configuration == nil:
 		return nil
 	case !s.verifyToken.known():
 		s.registered = fails(v1alpha1.ReasonWaitingForReceiver, "The registration is looked at as soon as the verify token is known: see ReceiverAvailable.")
 		return nil
 	}
-	facts := s.registrationFacts()
-	for attempt := range maxRegistrationSteps {
-		if attempt > 0 {
-			// What is known of Meta is outdated by the write.
-			s.refresh.maxAge, facts.subscriptions = 0, nil
+	facts, err := r.readRegistration(ctx, s)
+	if facts == nil || err != nil {
+		return err
+	}
+	// The list of numbers, which channels share, is good enough to see that nothing is to be done, but not to write by.
+	read := func() bool {
+		configuration, err := r.graph.webhookConfiguration(ctx, s.access(), s.number.ID)
+		if err != nil {
+			s.registered = s.registrationRefused(err)
+			return false
 		}
-		if failed, err := r.readRegistration(ctx, s, &facts); failed || err != nil {
-			return err
-		}
-		decision := decideRegistration(facts)
+		facts.configuration = configuration
+		return true
+	}
+	if decideRegistration(*facts).step != stepNone && !read() {
+		return nil
+	}
+	for range maxRegistrationSteps {
+		decision := decideRegistration(*facts)
 		if decision.step == stepNone {
 			s.registered = decision.finding
-			s.settleRegistration(facts)
+			s.settleRegistration(*facts)
 			return nil
 		}
 		if !s.prepared() {
-			return r.prepare(ctx, s, facts)
+			return r.prepare(ctx, s, *facts)
 		}
 		if err := r.perform(ctx, s, decision.step); err != nil {
 			s.registered = s.registrationRefused(err)
@@ -68,16 +78,46 @@ func (r *Reconciler) register(ctx context.Context, s *scope) error {
 				return err
 			}
 		}
+		// What is known of Meta is outdated by the write.
+		if err := r.readBack(ctx, s, facts, decision.step); err != nil {
+			s.registered = s.registrationRefused(err)
+			return nil
+		}
+		if !read() {
+			return nil
+		}
 	}
 	s.registered = fails(v1alpha1.ReasonRegistering, "Meta accepted the callback URL and does not show it yet.")
 	s.graphFailure = errNotShownYet
 	return nil
 }
 
+// readBack reads what a step changed besides the number's own configuration.
+func (r *Reconciler) readBack(ctx context.Context, s *scope, facts *registrationFacts, done step) (err error) {
+	switch done {
+	case stepCreateAppSubscription:
+		facts.subscriptions, err = r.graph.appSubscriptions(ctx, exact(), s.appAtMeta())
+	case stepSubscribeApp:
+		facts.subscribed, err = r.appSubscribed(ctx, s, exact())
+	}
+	return err
+}
+
+// appAtMeta is the app that the access token belongs to, with the app secret.
+func (s *scope) appAtMeta() cloudapi.App {
+	return cloudapi.App{ID: s.app.ID, Secret: s.appSecret.value}
+}
+
+// appSubscribed reports whether the app gets the business account's webhooks.
+func (r *Reconciler) appSubscribed(ctx context.Context, s *scope, fresh *freshness) (bool, error) {
+	apps, err := r.graph.subscribedApps(ctx, fresh, s.access(), s.channel.Spec.BusinessAccountID)
+	return slices.ContainsFunc(apps, func(app cloudapi.SubscribedApp) bool { return app.ID == s.app.ID }), err
+}
+
 // registrationFacts gathers what is known without asking Meta again.
-func (s *scope) registrationFacts() registrationFacts {
+func (s *scope) registrationFacts() *registrationFacts {
 	spec := s.channel.Spec
-	facts := registrationFacts{
+	facts := &registrationFacts{
 		namespace:         s.channel.Namespace,
 		channel:           s.channel.Name,
 		mode:              spec.Callback.Registration,
@@ -86,10 +126,12 @@ func (s *scope) registrationFacts() registrationFacts {
 		callbackURL:       s.callbackURL,
 		verifyToken:       *s.verifyTokenRef,
 		receiverAvailable: s.available,
+		callbackSettling:  s.callbackSettling(),
 		appID:             s.app.ID,
 		businessAccountID: spec.BusinessAccountID,
 		subscriptions:     s.subscriptions,
 		verifyTokenDue:    s.verifyTokenDue(),
+		configuration:     *s.configuration,
 	}
 	if known := s.channel.Status.Registration; known != nil {
 		for _, url := range []string{known.URL, known.IntendedURL} {
@@ -101,30 +143,22 @@ func (s *scope) registrationFacts() registrationFacts {
 	return facts
 }
 
-// readRegistration asks Meta what it has. It reports whether that failed; what to say is then noted.
-func (r *Reconciler) readRegistration(ctx context.Context, s *scope, facts *registrationFacts) (failed bool, err error) {
-	if facts.subscriptions == nil {
-		app := cloudapi.App{ID: s.app.ID, Secret: s.appSecret.value}
-		subscriptions, err := r.graph.appSubscriptions(ctx, s.refresh.maxAge, app)
-		if err != nil {
+// readRegistration gathers what Meta has. It returns nil where Meta could not be asked; what to say is then noted.
+func (r *Reconciler) readRegistration(ctx context.Context, s *scope) (facts *registrationFacts, err error) {
+	facts = s.registrationFacts()
+	if facts.subscribed, err = r.appSubscribed(ctx, s, s.refresh.fresh); err != nil {
+		s.registered = s.registrationRefused(err)
+		return nil, nil
+	}
+	if !facts.subscribed && facts.mode == v1alpha1.RegistrationAutomatic && s.refresh.fresh.maxAge > 0 {
+		// Another channel of the account may have subscribed the app a moment ago.
+		if facts.subscribed, err = r.appSubscribed(ctx, s, exact()); err != nil {
 			s.registered = s.registrationRefused(err)
-			return true, nil
+			return nil, nil
 		}
-		facts.subscriptions = subscriptions
-	}
-	apps, err := r.graph.subscribedApps(ctx, s.refresh.maxAge, s.access(), facts.businessAccountID)
-	if err != nil {
-		s.registered = s.registrationRefused(err)
-		return true, nil
-	}
-	facts.subscribed = slices.ContainsFunc(apps, func(app cloudapi.SubscribedApp) bool { return app.ID == facts.appID })
-	facts.configuration, err = r.graph.webhookConfiguration(ctx, s.access(), s.number.ID)
-	if err != nil {
-		s.registered = s.registrationRefused(err)
-		return true, nil
 	}
 	facts.takenByChannel, err = r.otherChannelHas(ctx, s, facts.configuration.Effective())
-	return false, err
+	return facts, err
 }
 
 // otherChannelHas reports whether a callback URL is that of another channel of this operator.
@@ -137,6 +171,16 @@ func (r *Reconciler) otherChannelHas(ctx context.Context, s *scope, url string) 
 		return false, err
 	}
 	return slices.ContainsFunc(channels.Items, func(c v1alpha1.WhatsAppChannel) bool { return c.UID != s.channel.UID }), nil
+}
+
+// callbackSettling reports whether the callback URL, which is to be registered for the first time, does not answer the
+// operator's own handshake yet and may be about to: what routes it learns of a new receiver a moment late. It is not
+// waited for long, because Meta may well reach what the cluster does not.
+func (s *scope) callbackSettling() bool {
+	const patience = 4 // Failed handshakes, which take half a minute.
+	known := s.channel.Status.Registration
+	return (known == nil || known.URL != s.callbackURL) &&
+		s.callback != nil && s.callback.status == metav1.ConditionFalse && s.memory.probe.failures > 0 && s.memory.probe.failures <= patience
 }
 
 // prepared reports whether a write at Meta is safe: the finalizer is there to take it back, and status knows the URL,
@@ -184,8 +228,7 @@ func (s *scope) settleRegistration(facts registrationFacts) {
 func (r *Reconciler) perform(ctx context.Context, s *scope, next step) error {
 	switch next {
 	case stepCreateAppSubscription:
-		app := cloudapi.App{ID: s.app.ID, Secret: s.appSecret.value}
-		return r.graph.createAppSubscription(ctx, app, s.callbackURL, s.verifyToken.value, []string{messagesField})
+		return r.graph.createAppSubscription(ctx, s.appAtMeta(), s.callbackURL, s.verifyToken.value, []string{messagesField})
 	case stepSubscribeApp:
 		return r.graph.subscribeApp(ctx, s.access(), s.channel.Spec.BusinessAccountID)
 	case stepOverrideCallback:
@@ -199,8 +242,7 @@ func (s *scope) registrationRefused(err error) *finding {
 	switch cloudapi.ClassOf(err) {
 	case cloudapi.ClassCallbackVerification:
 		s.graphFailure = err
-		return fails(v1alpha1.ReasonCallbackVerificationFailed, fmt.Sprintf(
-			"Meta called the callback URL and did not get its challenge back. %s %s The operator tries again.", sentence(err), s.ownFinding()))
+		return fails(v1alpha1.ReasonCallbackVerificationFailed, s.explainVerification(err))
 	case cloudapi.ClassNotSubscribed:
 		s.graphFailure = err
 		return fails(v1alpha1.ReasonRegistering, "Meta does not know yet that the app is subscribed to the business account. The operator tries again.")
@@ -211,12 +253,20 @@ func (s *scope) registrationRefused(err error) *finding {
 	return s.unanswered(v1alpha1.ConditionWebhookRegistered, err)
 }
 
-// ownFinding repeats what the operator's own handshake found, which mostly explains Meta's.
-func (s *scope) ownFinding() string {
-	if s.callback == nil {
-		return ""
+// explainVerification says why Meta's handshake failed, by what the operator's own found, which mostly explains Meta's.
+func (s *scope) explainVerification(err error) string {
+	last := s.memory.probe
+	switch {
+	case last.finding == nil:
+		return "Meta called the callback URL and did not get its challenge back. " + sentence(err) + " The operator tries again."
+	case last.failures == 0:
+		return "Meta could not verify the callback URL, although the operator's own handshake through it succeeds: it is reachable from the cluster but not from the Internet, or its certificate is not one that Meta trusts. " + sentence(err) + " The operator tries again."
 	}
-	return s.callback.message
+	text := fmt.Sprintf("Meta could not verify the callback URL, because %s. ", last.cause)
+	if s.exposure != nil {
+		text += s.exposure.message + " "
+	}
+	return text + sentence(err) + " The operator tries again."
 }
 
 func (n step) String() string {

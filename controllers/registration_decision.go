@@ -27,6 +27,8 @@ type registrationFacts struct {
 	verifyToken v1alpha1.SecretKeyReference
 	// receiverAvailable says that Meta's handshake could be answered.
 	receiverAvailable bool
+	// callbackSettling says that Meta's handshake would fail at present, and probably succeed in a moment.
+	callbackSettling bool
 
 	appID             string
 	businessAccountID string
@@ -85,6 +87,8 @@ func decideAutomatic(f registrationFacts) registrationDecision {
 		return say(f.fieldMissing())
 	case !subscribed && !f.receiverAvailable, f.subscribed && override != f.callbackURL && !f.receiverAvailable:
 		return say(fails(v1alpha1.ReasonWaitingForReceiver, "The callback URL is registered as soon as the receiver can answer Meta's handshake: see ReceiverAvailable."))
+	case f.callbackSettling && (!subscribed || f.subscribed && override != f.callbackURL):
+		return say(fails(v1alpha1.ReasonWaitingForCallback, "The callback URL does not answer the operator's own handshake yet. It is registered as soon as it does, or in half a minute in any case: see CallbackReachable."))
 	case !subscribed:
 		return do(stepCreateAppSubscription)
 	case !f.subscribed:

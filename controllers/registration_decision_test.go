@@ -38,6 +38,7 @@ func TestDecideRegistration(t *testing.T) {
 	override := func(url string) func(*registrationFacts) {
 		return func(f *registrationFacts) { f.configuration.PhoneNumber = url }
 	}
+	settling := func(f *registrationFacts) { f.callbackSettling = true }
 	const automatic, manual = v1alpha1.RegistrationAutomatic, v1alpha1.RegistrationManual
 
 	for name, tc := range map[string]struct {
@@ -72,6 +73,13 @@ func TestDecideRegistration(t *testing.T) {
 		"automatic, account":             {facts: complete(automatic, func(f *registrationFacts) { f.subscribed = false }), step: stepSubscribeApp},
 		"automatic, receiver down":       {facts: complete(automatic, override(""), func(f *registrationFacts) { f.receiverAvailable = false }), reason: v1alpha1.ReasonWaitingForReceiver},
 		"automatic, receiver down later": {facts: complete(automatic, func(f *registrationFacts) { f.receiverAvailable = false }), reason: v1alpha1.ReasonRegistered},
+
+		"automatic, callback not routed yet": {facts: complete(automatic, override(""), settling), reason: v1alpha1.ReasonWaitingForCallback},
+		"automatic, app may be subscribed when the callback is routed": {facts: complete(automatic, settling, func(f *registrationFacts) {
+			f.subscriptions, f.appSubscription = nil, v1alpha1.AppSubscriptionCreateIfAbsent
+		}), reason: v1alpha1.ReasonWaitingForCallback},
+		"automatic, account does not need the callback": {facts: complete(automatic, settling, func(f *registrationFacts) { f.subscribed = false }), step: stepSubscribeApp},
+		"automatic, foreign does not wait":              {facts: complete(automatic, override(foreign), settling), reason: v1alpha1.ReasonForeignOverride},
 
 		"manual, by override": {facts: complete(manual), reason: v1alpha1.ReasonRegistered},
 		"manual, by the app": {facts: complete(manual, func(f *registrationFacts) {

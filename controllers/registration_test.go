@@ -118,8 +118,10 @@ var _ = Describe("The registration", func() {
 		door.shut(true, true)
 		channel := start()
 		Eventually(f.condition(channel, v1alpha1.ConditionCallbackReachable)).Should(beFalse(v1alpha1.ReasonNameNotResolved, "DNS does not know the hostname"))
-		Eventually(f.condition(channel, v1alpha1.ConditionWebhookRegistered)).Should(beFalse(v1alpha1.ReasonCallbackVerificationFailed,
-			"curl_errno = 6", "DNS does not know the hostname"))
+		Eventually(f.condition(channel, v1alpha1.ConditionWebhookRegistered)).Should(beFalse(v1alpha1.ReasonWaitingForCallback, "see CallbackReachable"))
+		Expect(calls(f.number.ID, cloudapitest.PostPhoneNumber)).To(BeZero(), "Meta's handshake would fail")
+		Eventually(f.outwait(channel)).Should(beFalse(v1alpha1.ReasonCallbackVerificationFailed,
+			"Meta could not verify the callback URL, because DNS does not know the hostname.", "curl_errno = 6"))
 		Expect(f.condition(channel, v1alpha1.ConditionReconciling)()).To(beTrue(v1alpha1.ReasonCallbackVerificationFailed))
 		Expect(f.current(channel).Status.Graph.NextAttemptTime).NotTo(BeNil())
 		door.shut(false, false)
@@ -134,7 +136,7 @@ var _ = Describe("The registration", func() {
 			door.answer("/"+f.namespace+"/support", answer)
 			channel := start()
 			Eventually(f.condition(channel, v1alpha1.ConditionCallbackReachable)).Should(beFalse(reason, message))
-			Eventually(f.condition(channel, v1alpha1.ConditionWebhookRegistered)).Should(beFalse(v1alpha1.ReasonCallbackVerificationFailed, message))
+			Eventually(f.outwait(channel)).Should(beFalse(v1alpha1.ReasonCallbackVerificationFailed, message))
 		},
 		Entry("a receiver with another verify token", status(http.StatusForbidden), v1alpha1.ReasonVerifyTokenRefused, "another verify token"),
 		Entry("a front door without the route", status(http.StatusNotFound), v1alpha1.ReasonUnexpectedStatus, "the path is not routed"),
@@ -145,9 +147,33 @@ var _ = Describe("The registration", func() {
 		Entry("a web page", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }), v1alpha1.ReasonWrongAnswer, "without the challenge"),
 	)
 
+	It("says so where Meta cannot reach what the cluster can", func() {
+		simulator.Fail(cloudapitest.Failure{Endpoint: cloudapitest.PostPhoneNumber, Object: f.number.ID, Code: 2200})
+		channel := start()
+		Eventually(f.condition(channel, v1alpha1.ConditionWebhookRegistered)).Should(beFalse(v1alpha1.ReasonCallbackVerificationFailed,
+			"reachable from the cluster but not from the Internet"))
+		Expect(f.condition(channel, v1alpha1.ConditionCallbackReachable)()).To(beTrue(v1alpha1.ReasonReachable))
+	})
+
+	It("registers a moment later where the route comes a moment after the receiver, without a failure at Meta", func() {
+		door.answer("/"+f.namespace+"/support", status(http.StatusServiceUnavailable))
+		channel := start()
+		Eventually(f.condition(channel, v1alpha1.ConditionWebhookRegistered)).Should(beFalse(v1alpha1.ReasonWaitingForCallback))
+		door.reset()
+		clock.Step(3 * time.Second)
+		f.poke(channel)
+		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
+		for _, request := range simulator.Requests() {
+			if request.Object == f.number.ID {
+				Expect(request.Status).To(Equal(http.StatusOK))
+			}
+		}
+	})
+
 	It("believes Meta rather than a cluster that cannot reach its own front door", func() {
 		door.shut(true, false)
 		channel := start()
+		Eventually(f.outwait(channel)).Should(beTrue(v1alpha1.ReasonRegistered))
 		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
 		Expect(f.condition(channel, v1alpha1.ConditionCallbackReachable)()).To(beUnknown(v1alpha1.ReasonNotReachableFromCluster, "Meta has the callback URL"))
 	})

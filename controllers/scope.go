@@ -34,6 +34,7 @@ type observed struct {
 	helpdeskReady *finding
 	callback      *finding
 	registered    *finding
+	version       *finding
 
 	// Secrets that were resolved. accessToken and appSecret are set together or not at all.
 	accessToken secretValue
@@ -63,8 +64,8 @@ type observed struct {
 	available bool
 	// receiverStatus is what is known of the receiver, partly from itself.
 	receiverStatus *v1alpha1.ReceiverStatus
-	// callbackPending says what the callback URL still waits for, to be added to what a failed probe found.
-	callbackPending string
+	// exposure says what the way in for Meta's calls still waits for. It explains a failed probe.
+	exposure *finding
 
 	// What Meta said; nil where it was not asked this time.
 	app           *v1alpha1.AppStatus
@@ -75,8 +76,10 @@ type observed struct {
 	// number is the channel's number as far as it is known, this time or earlier.
 	number *v1alpha1.PhoneNumberStatus
 	// held says that the number is this channel's and no older channel's.
-	held         bool
-	registration *v1alpha1.RegistrationStatus
+	held bool
+	// configuration is where the number's webhooks go, as the list of the account's numbers has it.
+	configuration *cloudapi.WebhookConfiguration
+	registration  *v1alpha1.RegistrationStatus
 
 	// graphFailure is why Meta could not be asked to the end.
 	graphFailure error
@@ -128,6 +131,14 @@ func unknown(reason, message string) *finding {
 	return &finding{metav1.ConditionUnknown, reason, message}
 }
 
+// text is the message of a finding, or nothing where there is none.
+func (f *finding) text() string {
+	if f == nil {
+		return ""
+	}
+	return f.message
+}
+
 // underWay are the reasons of a False condition that go away without a person. All others wait for one.
 var underWay = sets.New(
 	v1alpha1.ReasonPending,
@@ -145,6 +156,7 @@ var underWay = sets.New(
 	v1alpha1.ReasonUnreachable,
 	v1alpha1.ReasonThrottled,
 	v1alpha1.ReasonRegistering,
+	v1alpha1.ReasonWaitingForCallback,
 	v1alpha1.ReasonCallbackVerificationFailed,
 )
 

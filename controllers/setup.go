@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -23,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers/manifests"
 )
 
@@ -61,28 +63,39 @@ func CacheOptions(namespaces []string) cache.Options {
 			&corev1.ServiceAccount{}:        {Label: ours},
 			&corev1.PersistentVolumeClaim{}: {Label: ours},
 			&policyv1.PodDisruptionBudget{}: {Label: ours},
+			&networkingv1.Ingress{}:         {Label: ours},
 			&corev1.Secret{}:                {Label: usable},
 		},
 	}
-	for _, namespace := range namespaces {
-		if options.DefaultNamespaces == nil {
-			options.DefaultNamespaces = map[string]cache.Config{}
-		}
-		options.DefaultNamespaces[namespace] = cache.Config{}
-	}
+	options.DefaultNamespaces = namespaced(namespaces)
 	return options
+}
+
+// namespaced are the namespaces of a cache, or nil for all.
+func namespaced(namespaces []string) map[string]cache.Config {
+	var configs map[string]cache.Config
+	for _, namespace := range namespaces {
+		if configs == nil {
+			configs = map[string]cache.Config{}
+		}
+		configs[namespace] = cache.Config{}
+	}
+	return configs
 }
 
 // SetupWithManager registers the reconciler, its watches and its indexes.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
 	r.graph = newSharedGraph(r.GraphAPI, r.Clock)
+	if end, known := cloudapi.VersionEnd(r.Options.Graph.Version); known {
+		graphVersionEnd.WithLabelValues(r.Options.Graph.Version).Set(float64(end.Unix()))
+	}
 	r.secrets = &secretReader{metadata: mgr.GetCache(), live: r.Live}
 	if err := indexChannels(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	ofChannel := handler.EnqueueRequestsFromMapFunc(channelOf)
 	changed := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
-	err := ctrl.NewControllerManagedBy(mgr).
+	built, err := ctrl.NewControllerManagedBy(mgr).
 		Named(controllerName).
 		For(&v1alpha1.WhatsAppChannel{}, builder.WithPredicates(predicate.Or(
 			predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.Funcs{
@@ -98,17 +111,19 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		Watches(&corev1.ServiceAccount{}, ofChannel, changed).
 		Watches(&corev1.PersistentVolumeClaim{}, ofChannel, changed).
 		Watches(&policyv1.PodDisruptionBudget{}, ofChannel, changed).
+		Watches(&networkingv1.Ingress{}, ofChannel, changed).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.usersOfSecret), changed).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrentReconciles,
 			ReconciliationTimeout:   reconciliationTimeout,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 		}).
-		Complete(r)
+		Build(r)
 	if err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
 	}
-	return nil
+	r.gateway = &gatewayAPI{mgr: mgr, controller: built, namespaces: r.Options.WatchNamespaces}
+	return r.lookForGatewayAPI(ctx)
 }
 
 // claimOrEndChanged passes updates in which a channel claims another number than before, or is being deleted.
@@ -132,24 +147,30 @@ func claimed(channel *v1alpha1.WhatsAppChannel) string {
 	return ""
 }
 
-func indexChannels(ctx context.Context, indexer client.FieldIndexer) error {
-	for name, values := range map[string]func(*v1alpha1.WhatsAppChannel) []string{
-		phoneNumberIndex: func(c *v1alpha1.WhatsAppChannel) []string { return nonEmpty(claimed(c)) },
-		callbackURLIndex: func(c *v1alpha1.WhatsAppChannel) []string { return nonEmpty(c.Status.CallbackURL) },
-		secretIndex:      secretNames,
-	} {
-		err := indexer.IndexField(ctx, &v1alpha1.WhatsAppChannel{}, name, func(object client.Object) []string {
-			channel, ok := object.(*v1alpha1.WhatsAppChannel)
-			if !ok {
-				return nil
-			}
-			return values(channel)
-		})
-		if err != nil {
+// channelIndexes are the cache's indexes of channels.
+var channelIndexes = map[string]func(*v1alpha1.WhatsAppChannel) []string{
+	phoneNumberIndex: func(c *v1alpha1.WhatsAppChannel) []string { return nonEmpty(claimed(c)) },
+	callbackURLIndex: func(c *v1alpha1.WhatsAppChannel) []string { return nonEmpty(c.Status.CallbackURL) },
+	secretIndex:      secretNames,
+}
+
+func indexChannels(ctx context.Context, fields client.FieldIndexer) error {
+	for name, values := range channelIndexes {
+		if err := fields.IndexField(ctx, &v1alpha1.WhatsAppChannel{}, name, indexer(values)); err != nil {
 			return fmt.Errorf("index channels by %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+func indexer(values func(*v1alpha1.WhatsAppChannel) []string) client.IndexerFunc {
+	return func(object client.Object) []string {
+		channel, ok := object.(*v1alpha1.WhatsAppChannel)
+		if !ok {
+			return nil
+		}
+		return values(channel)
+	}
 }
 
 func nonEmpty(values ...string) []string {

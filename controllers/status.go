@@ -14,6 +14,7 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	apiv1alpha1 "github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers/manifests"
 )
 
@@ -26,12 +27,16 @@ var conditionOrder = []string{
 	v1alpha1.ConditionHelpdeskReady,
 	v1alpha1.ConditionCallbackReachable,
 	v1alpha1.ConditionWebhookRegistered,
+	v1alpha1.ConditionGraphVersionSupported,
 }
 
 // desiredStatus computes the status from what the phases observed. What they did not look at stays as it was.
 func (r *Reconciler) desiredStatus(s *scope) v1alpha1.WhatsAppChannelStatus {
 	status := *s.channel.Status.DeepCopy()
 	status.ObservedGeneration = new(s.channel.Generation)
+	if s.invalidSpec == nil {
+		s.version = judgeVersion(r.Options.Graph.Version, s.now)
+	}
 	status.Conditions = s.conditions()
 	if s.invalidSpec != nil {
 		return status
@@ -93,13 +98,14 @@ func (s *scope) conditions() []metav1.Condition {
 // findings returns one finding for each condition: the new one, else what status says already.
 func (s *scope) findings() map[string]*finding {
 	findings := map[string]*finding{
-		v1alpha1.ConditionCredentialsValid:  s.credentials,
-		v1alpha1.ConditionPhoneNumberReady:  s.phoneNumber,
-		v1alpha1.ConditionReceiverAvailable: s.receiver,
-		v1alpha1.ConditionDurable:           s.durable,
-		v1alpha1.ConditionHelpdeskReady:     s.helpdeskReady,
-		v1alpha1.ConditionCallbackReachable: s.callback,
-		v1alpha1.ConditionWebhookRegistered: s.registered,
+		v1alpha1.ConditionCredentialsValid:      s.credentials,
+		v1alpha1.ConditionPhoneNumberReady:      s.phoneNumber,
+		v1alpha1.ConditionReceiverAvailable:     s.receiver,
+		v1alpha1.ConditionDurable:               s.durable,
+		v1alpha1.ConditionHelpdeskReady:         s.helpdeskReady,
+		v1alpha1.ConditionCallbackReachable:     s.callback,
+		v1alpha1.ConditionWebhookRegistered:     s.registered,
+		v1alpha1.ConditionGraphVersionSupported: s.version,
 	}
 	for conditionType, f := range findings {
 		if f != nil {
@@ -137,11 +143,14 @@ func (r *Reconciler) graphStatus(s *scope) *v1alpha1.GraphStatus {
 	if status == nil {
 		status = &v1alpha1.GraphStatus{}
 	}
-	status.Version = r.Options.Graph.Version
+	status.Version, status.VersionExpiresAt = r.Options.Graph.Version, nil
+	if end, known := cloudapi.VersionEnd(status.Version); known {
+		status.VersionExpiresAt = &metav1.Time{Time: end}
+	}
 	switch {
 	case s.credentialsMissing != nil:
 		// Whatever comes back has to be looked at anew.
-		*status = v1alpha1.GraphStatus{Version: status.Version}
+		*status = v1alpha1.GraphStatus{Version: status.Version, VersionExpiresAt: status.VersionExpiresAt}
 	case !s.refresh.due:
 	case s.graphFailure != nil:
 		if s.refresh.changed {
@@ -153,9 +162,17 @@ func (r *Reconciler) graphStatus(s *scope) *v1alpha1.GraphStatus {
 	default:
 		status.Inputs = s.refresh.inputs
 		status.Failures, status.NextAttemptTime = 0, nil
-		status.LastRefreshTime = &metav1.Time{Time: s.now.Truncate(time.Second)}
+		status.LastRefreshTime = &metav1.Time{Time: s.readAt().Truncate(time.Second)}
 	}
 	return status
+}
+
+// readAt is when all that was read of Meta in this reconciliation was known to be so.
+func (s *scope) readAt() time.Time {
+	if oldest := s.refresh.fresh.oldest; !oldest.IsZero() {
+		return oldest
+	}
+	return s.now
 }
 
 // nextGraphAttempt is when Meta has to be asked again, by a status.

@@ -51,9 +51,11 @@ type Options struct {
 	// Installation tells this operator's channels from those of other clusters in a helpdesk that they share; the
 	// callback's hostname unless told.
 	Installation string
-	// AllowedAnnotationPrefixes are the prefixes of annotations that channels may put on Services. None is allowed
-	// unless told.
+	// AllowedAnnotationPrefixes are the prefixes of annotations that channels may put on Services and Ingresses. None is
+	// allowed unless told.
 	AllowedAnnotationPrefixes []string
+	// WatchNamespaces are the namespaces to serve; all if empty.
+	WatchNamespaces []string
 }
 
 // Reconciler brings channels to what they declare. Its exported fields are set before SetupWithManager.
@@ -79,6 +81,7 @@ type Reconciler struct {
 
 	graph    *sharedGraph
 	secrets  *secretReader
+	gateway  *gatewayAPI
 	memories memories
 }
 

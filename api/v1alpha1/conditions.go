@@ -24,6 +24,8 @@ const (
 	ConditionCallbackReachable = "CallbackReachable"
 	// ConditionWebhookRegistered says whether Meta calls this channel for this phone number.
 	ConditionWebhookRegistered = "WebhookRegistered"
+	// ConditionGraphVersionSupported says whether Meta still supports the version of the Graph API that is used.
+	ConditionGraphVersionSupported = "GraphVersionSupported"
 )
 
 // Labels and annotations that users set.

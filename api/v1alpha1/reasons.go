@@ -44,6 +44,8 @@ const (
 	ReasonHostnameMissing = "HostnameMissing"
 	// ReasonHeld means that spec.delivery holds back everything that works otherwise.
 	ReasonHeld = "Held"
+	// ReasonSendingStopped means that the receiver cannot send, for a reason that the message gives.
+	ReasonSendingStopped = "SendingStopped"
 	// ReasonReady means that everything works.
 	ReasonReady = "Ready"
 )
@@ -64,6 +66,12 @@ const (
 	ReasonNotRegistered = "NotRegistered"
 	// ReasonNotConnected means that the number is registered and cannot send and receive.
 	ReasonNotConnected = "NotConnected"
+	// ReasonSendingBlocked means that Meta lets the number send nothing.
+	ReasonSendingBlocked = "SendingBlocked"
+	// ReasonSendingLimited means that Meta limits what the number may send. The condition is True.
+	ReasonSendingLimited = "SendingLimited"
+	// ReasonQualityLow means that Meta rates the number's quality low. The condition is True.
+	ReasonQualityLow = "QualityLow"
 	// ReasonClaiming means that the number was found and is being reserved for this channel.
 	ReasonClaiming = "Claiming"
 	// ReasonNumberTaken means that an older channel has the number.
@@ -115,8 +123,16 @@ const (
 const (
 	// ReasonReachable means that the operator's handshake through the callback URL succeeded.
 	ReasonReachable = "Reachable"
-	// ReasonAnnotationNotAllowed means that the callback Service asks for an annotation that the operator refuses.
+	// ReasonAnnotationNotAllowed means that the exposure asks for an annotation that the operator refuses.
 	ReasonAnnotationNotAllowed = "AnnotationNotAllowed"
+	// ReasonGatewayAPIMissing means that the exposure needs the Gateway API, which the cluster does not have.
+	ReasonGatewayAPIMissing = "GatewayAPIMissing"
+	// ReasonRoutePending means that no Gateway serves the HTTPRoute yet.
+	ReasonRoutePending = "RoutePending"
+	// ReasonRouteNotAccepted means that the Gateway refuses the HTTPRoute.
+	ReasonRouteNotAccepted = "RouteNotAccepted"
+	// ReasonRouteNotResolved means that the Gateway cannot send the HTTPRoute's requests to the receiver.
+	ReasonRouteNotResolved = "RouteNotResolved"
 	// ReasonNameNotResolved means that DNS does not know the hostname.
 	ReasonNameNotResolved = "NameNotResolved"
 	// ReasonConnectionFailed means that no connection came about.
@@ -153,6 +169,9 @@ const (
 	ReasonRegistered = "Registered"
 	// ReasonRegistering means that the operator is about to write the callback URL.
 	ReasonRegistering = "Registering"
+	// ReasonWaitingForCallback means that the callback URL does not answer the operator's own handshake yet, and is
+	// registered as soon as it does, or half a minute later.
+	ReasonWaitingForCallback = "WaitingForCallback"
 	// ReasonAccountNotSubscribed means that the app does not get the business account's webhooks.
 	ReasonAccountNotSubscribed = "AccountNotSubscribed"
 	// ReasonAppNotSubscribed means that the app has no webhook subscription for WhatsApp.
@@ -165,4 +184,14 @@ const (
 	ReasonAppCallbackTaken = "AppCallbackTaken"
 	// ReasonCallbackVerificationFailed means that Meta called the callback URL and did not get its challenge back.
 	ReasonCallbackVerificationFailed = "CallbackVerificationFailed"
+)
+
+// Reasons of GraphVersionSupported.
+const (
+	// ReasonSupported means that Meta supports the version for more than 60 days, or has not said until when.
+	ReasonSupported = "Supported"
+	// ReasonGraphVersionEnding means that the version ends within 60 days. The condition is True.
+	ReasonGraphVersionEnding = "GraphVersionEnding"
+	// ReasonGraphVersionEnded means that Meta does not support the version any more.
+	ReasonGraphVersionEnded = "GraphVersionEnded"
 )

@@ -144,18 +144,35 @@ func TestCreate(t *testing.T) {
 		"a hostname of 80 characters": {func(c *v1alpha1.WhatsAppChannel) {
 			c.Spec.Callback.Hostname = strings.Repeat("a", 63) + "." + strings.Repeat("b", 16)
 		}, "spec.callback.hostname"},
-		"a Service without type":                  {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Type = "" }), "spec.callback.exposure.service.type"},
-		"a Service of type ExternalName":          {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Type = corev1.ServiceTypeExternalName }), `supported values: "LoadBalancer", "NodePort", "ClusterIP"`},
-		"a Service without certificate":           {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.TLSSecretName = "" }), "spec.callback.exposure.service.tlsSecretName"},
-		"a Service with a bad certificate name":   {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.TLSSecretName = "not a name" }), "tlsSecretName must be the name of a Secret"},
-		"a Service with 33 annotations":           {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Annotations = annotations(33) }), "spec.callback.exposure.service.annotations"},
-		"a Service with a long annotation":        {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Annotations = map[string]string{"k": strings.Repeat("v", 1025)} }), "each annotation may have a key of at most 317"},
-		"a storage of 63Mi":                       {sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = new(resource.MustParse("63Mi")) }), "size must be at least 64Mi"},
-		"two replicas with the embedded database": {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = new(int32(2)) }, "more than one replica needs storage.postgres"},
-		"one replica with the embedded database":  {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = new(int32(1)) }, ""},
-		"two replicas with PostgreSQL":            {postgres("", func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = new(int32(2)) }), ""},
-		"no replica":                              {postgres("", func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = new(int32(0)) }), "spec.receiver.replicas"},
-		"two kinds of storage":                    {postgres("", sqlite(func(*v1alpha1.SQLiteStorage) {})), "storage can be sqlite or postgres, not both"},
+		"a Service without type":                         {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Type = "" }), "spec.callback.exposure.service.type"},
+		"a Service of type ExternalName":                 {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Type = corev1.ServiceTypeExternalName }), `supported values: "LoadBalancer", "NodePort", "ClusterIP"`},
+		"a Service without certificate":                  {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.TLSSecretName = "" }), "spec.callback.exposure.service.tlsSecretName"},
+		"a Service with a bad certificate name":          {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.TLSSecretName = "not a name" }), "tlsSecretName must be the name of a Secret"},
+		"a Service with 33 annotations":                  {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Annotations = annotations(33) }), "spec.callback.exposure.service.annotations"},
+		"a Service with a long annotation":               {serviceExposure(func(s *v1alpha1.ServiceExposure) { s.Annotations = map[string]string{"k": strings.Repeat("v", 1025)} }), "each annotation may have a key of at most 317"},
+		"a route":                                        {httpRoute(), ""},
+		"a route to one listener of a Gateway elsewhere": {httpRoute(v1alpha1.GatewayReference{Name: "public", Namespace: "gateways", SectionName: "https"}), ""},
+		"a route without Gateway":                        {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Callback.Exposure.HTTPRoute = &v1alpha1.HTTPRouteExposure{} }, "spec.callback.exposure.httpRoute.parentRefs"},
+		"a route with nine Gateways":                     {httpRoute(make([]v1alpha1.GatewayReference, 9)...), "spec.callback.exposure.httpRoute.parentRefs"},
+		"a route to a Gateway without name":              {httpRoute(v1alpha1.GatewayReference{Namespace: "gateways"}), "spec.callback.exposure.httpRoute.parentRefs[0].name"},
+		"a route to a bad Gateway name":                  {httpRoute(v1alpha1.GatewayReference{Name: "Public Gateway"}), "name must be the name of a Gateway"},
+		"a route to a bad namespace":                     {httpRoute(v1alpha1.GatewayReference{Name: "public", Namespace: "a.b"}), "namespace must be the name of a namespace"},
+		"a route to a bad listener":                      {httpRoute(v1alpha1.GatewayReference{Name: "public", SectionName: "HTTPS"}), "sectionName must be the name of a listener"},
+		"an Ingress of a class":                          {ingress(v1alpha1.IngressExposure{ClassName: "traefik"}), ""},
+		"an Ingress with everything":                     {ingress(v1alpha1.IngressExposure{ClassName: "traefik", TLSSecretName: "wa-tls", Annotations: annotations(32)}), ""},
+		"an Ingress that says nothing":                   {ingress(v1alpha1.IngressExposure{}), "spec.callback.exposure.ingress"},
+		"an Ingress of a bad class":                      {ingress(v1alpha1.IngressExposure{ClassName: "The Class"}), "className must be the name of an IngressClass"},
+		"an Ingress with a bad certificate name":         {ingress(v1alpha1.IngressExposure{TLSSecretName: "not a name"}), "tlsSecretName must be the name of a Secret"},
+		"an Ingress with 33 annotations":                 {ingress(v1alpha1.IngressExposure{Annotations: annotations(33)}), "spec.callback.exposure.ingress.annotations"},
+		"an Ingress with a long annotation":              {ingress(v1alpha1.IngressExposure{Annotations: map[string]string{"k": strings.Repeat("v", 1025)}}), "each annotation may have a key of at most 317"},
+		"two ways in":                                    {serviceExposure(func(*v1alpha1.ServiceExposure) {}, ingress(v1alpha1.IngressExposure{ClassName: "traefik"})), "exposure can be one of httpRoute, ingress and service"},
+		"three ways in":                                  {serviceExposure(func(*v1alpha1.ServiceExposure) {}, ingress(v1alpha1.IngressExposure{ClassName: "traefik"}), httpRoute()), "exposure can be one of httpRoute, ingress and service"},
+		"a storage of 63Mi":                              {sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = new(resource.MustParse("63Mi")) }), "size must be at least 64Mi"},
+		"two replicas with the embedded database":        {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = new(int32(2)) }, "more than one replica needs storage.postgres"},
+		"one replica with the embedded database":         {func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = new(int32(1)) }, ""},
+		"two replicas with PostgreSQL":                   {postgres("", func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = new(int32(2)) }), ""},
+		"no replica":                                     {postgres("", func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = new(int32(0)) }), "spec.receiver.replicas"},
+		"two kinds of storage":                           {postgres("", sqlite(func(*v1alpha1.SQLiteStorage) {})), "storage can be sqlite or postgres, not both"},
 		"PostgreSQL without a connection string": {postgres("", func(c *v1alpha1.WhatsAppChannel) {
 			c.Spec.Receiver.Storage.Postgres.DSNSecretRef = v1alpha1.SecretKeyReference{}
 		}), "spec.receiver.storage.postgres.dsnSecretRef"},
@@ -315,11 +332,14 @@ func remove(t *testing.T, channel *v1alpha1.WhatsAppChannel) {
 	})
 }
 
-func serviceExposure(change func(*v1alpha1.ServiceExposure)) change {
+func serviceExposure(change func(*v1alpha1.ServiceExposure), more ...change) change {
 	return func(c *v1alpha1.WhatsAppChannel) {
 		service := complete().Spec.Callback.Exposure.Service
 		change(service)
 		c.Spec.Callback.Exposure.Service = service
+		for _, m := range more {
+			m(c)
+		}
 	}
 }
 
@@ -336,6 +356,20 @@ func cloudEvents(url string) change {
 	return func(c *v1alpha1.WhatsAppChannel) {
 		c.Spec.Helpdesk.CloudEvents = &v1alpha1.CloudEventsHelpdesk{URL: url}
 	}
+}
+
+// httpRoute exposes the channel through Gateways, or through one.
+func httpRoute(parents ...v1alpha1.GatewayReference) change {
+	if len(parents) == 0 {
+		parents = []v1alpha1.GatewayReference{{Name: "public"}}
+	}
+	return func(c *v1alpha1.WhatsAppChannel) {
+		c.Spec.Callback.Exposure.HTTPRoute = &v1alpha1.HTTPRouteExposure{ParentRefs: parents}
+	}
+}
+
+func ingress(exposure v1alpha1.IngressExposure) change {
+	return func(c *v1alpha1.WhatsAppChannel) { c.Spec.Callback.Exposure.Ingress = &exposure }
 }
 
 func sqlite(change func(*v1alpha1.SQLiteStorage)) change {

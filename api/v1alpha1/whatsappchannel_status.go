@@ -104,6 +104,12 @@ type PhoneNumberStatus struct {
 	// +optional
 	QualityRating string `json:"qualityRating,omitempty"`
 
+	// nameStatus is what Meta says of the business name: APPROVED, PENDING_REVIEW, DECLINED and others.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	NameStatus string `json:"nameStatus,omitempty"`
+
 	// messagingLimit is the tier of customers that may be written to first, such as TIER_250.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
@@ -115,6 +121,45 @@ type PhoneNumberStatus struct {
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	ThroughputLevel string `json:"throughputLevel,omitempty"`
+
+	// canSendMessage is AVAILABLE, LIMITED or BLOCKED.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	CanSendMessage string `json:"canSendMessage,omitempty"`
+
+	// sendingProblems are what limits or blocks sending, in Meta's words.
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +optional
+	SendingProblems []SendingProblem `json:"sendingProblems,omitempty"`
+}
+
+// SendingProblem is something that limits or blocks sending.
+type SendingProblem struct {
+	// entity is what has the problem: PHONE_NUMBER, WABA, BUSINESS or APP.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +required
+	Entity string `json:"entity,omitempty"`
+
+	// canSendMessage is LIMITED or BLOCKED.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +required
+	CanSendMessage string `json:"canSendMessage,omitempty"`
+
+	// description is what is wrong.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +optional
+	Description string `json:"description,omitempty"`
+
+	// solution is what Meta says can be done.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +optional
+	Solution string `json:"solution,omitempty"`
 }
 
 // AvailablePhoneNumber is a phone number that spec.phoneNumber could name.
@@ -175,6 +220,10 @@ type GraphStatus struct {
 	// +kubebuilder:validation:MaxLength=16
 	// +optional
 	Version string `json:"version,omitempty"`
+
+	// versionExpiresAt is the day on which Meta ends that version. It is absent where Meta has not said.
+	// +optional
+	VersionExpiresAt *metav1.Time `json:"versionExpiresAt,omitempty"`
 
 	// inputs is a fingerprint of the part of the spec and of the versions of the Secrets that Meta was last asked about.
 	// It holds nothing secret; a change of it makes the operator ask again.
@@ -245,4 +294,20 @@ type ReceiverStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	Misrouted *int64 `json:"misrouted,omitempty"`
+
+	// quarantined counts webhooks that could not be understood or are for another phone number. They are kept.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	Quarantined *int64 `json:"quarantined,omitempty"`
+
+	// pendingEffects counts remote calls that still have to be made.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	PendingEffects *int64 `json:"pendingEffects,omitempty"`
+
+	// sendingError says why messages cannot be sent at present.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	SendingError string `json:"sendingError,omitempty"`
 }

@@ -254,10 +254,81 @@ type Callback struct {
 // Exposure is what leads Meta's calls to the receiver.
 //
 // +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="(has(self.httpRoute) ? 1 : 0) + (has(self.ingress) ? 1 : 0) + (has(self.service) ? 1 : 0) <= 1",message="exposure can be one of httpRoute, ingress and service, not several"
 type Exposure struct {
+	// httpRoute makes an HTTPRoute of the Gateway API; the Gateway ends TLS.
+	// +optional
+	HTTPRoute *HTTPRouteExposure `json:"httpRoute,omitempty"`
+
+	// ingress makes an Ingress; its controller ends TLS.
+	// +optional
+	Ingress *IngressExposure `json:"ingress,omitempty"`
+
 	// service makes a Service of its own for the callback; the receiver ends TLS itself.
 	// +optional
 	Service *ServiceExposure `json:"service,omitempty"`
+}
+
+// HTTPRouteExposure is a route from Gateways to the receiver.
+type HTTPRouteExposure struct {
+	// parentRefs name the Gateways that take Meta's calls. They must have an HTTPS listener for the hostname that allows
+	// routes from the channel's namespace.
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +required
+	ParentRefs []GatewayReference `json:"parentRefs,omitempty"`
+}
+
+// GatewayReference names a Gateway, or one of its listeners.
+type GatewayReference struct {
+	// name is the Gateway's name.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="name must be the name of a Gateway: lower-case letters, digits, '-' and '.'"
+	// +required
+	Name string `json:"name,omitempty"`
+
+	// namespace is the Gateway's namespace. Left out, it is the channel's.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="namespace must be the name of a namespace: lower-case letters, digits and '-'"
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+
+	// sectionName is the name of one listener. Left out, every listener that allows it takes the route.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="sectionName must be the name of a listener: lower-case letters, digits, '-' and '.'"
+	// +optional
+	SectionName string `json:"sectionName,omitempty"`
+}
+
+// IngressExposure is an Ingress that leads to the receiver.
+//
+// +kubebuilder:validation:MinProperties=1
+type IngressExposure struct {
+	// className is the IngressClass. Left out, the cluster's default class is used.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="className must be the name of an IngressClass: lower-case letters, digits, '-' and '.'"
+	// +optional
+	ClassName string `json:"className,omitempty"`
+
+	// annotations are put on the Ingress. Only the prefixes that the operator's --allowed-annotation-prefixes lists are
+	// accepted.
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && size(self[k]) <= 1024)",message="each annotation may have a key of at most 317 and a value of at most 1024 characters"
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// tlsSecretName names the Secret of type kubernetes.io/tls, in the channel's namespace, with the certificate for the
+	// hostname. Left out, the Ingress controller uses its own certificate, which has to cover the hostname.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="tlsSecretName must be the name of a Secret: lower-case letters, digits, '-' and '.'"
+	// +optional
+	TLSSecretName string `json:"tlsSecretName,omitempty"`
 }
 
 // ServiceExposure is a Service through which Meta reaches the receiver directly.

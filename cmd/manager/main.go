@@ -31,6 +31,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
@@ -96,6 +97,7 @@ func newScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	utilruntime.Must(gatewayv1.Install(scheme))
 	return scheme
 }
 
@@ -159,6 +161,7 @@ func addReconciler(ctx context.Context, mgr ctrl.Manager, o options) error {
 			CallbackHostname:          o.callbackHostname,
 			Installation:              o.installation,
 			AllowedAnnotationPrefixes: o.allowedAnnotationPrefixes,
+			WatchNamespaces:           o.watchNamespaces,
 		},
 	}
 	return reconciler.SetupWithManager(ctx, mgr)

@@ -64,6 +64,23 @@ func onPostgres(c *v1alpha1.WhatsAppChannel) {
 	c.Spec.Receiver.Storage.Postgres = &v1alpha1.PostgresStorage{DSNSecretRef: v1alpha1.SecretKeyReference{Name: "database", Key: "uri"}}
 }
 
+func byHTTPRoute(c *v1alpha1.WhatsAppChannel) {
+	c.Spec.Callback.Exposure.HTTPRoute = &v1alpha1.HTTPRouteExposure{ParentRefs: []v1alpha1.GatewayReference{
+		{Name: "public", Namespace: "gateways", SectionName: "https"}, {Name: "internal"},
+	}}
+}
+
+func byIngress(complete bool) func(*v1alpha1.WhatsAppChannel) {
+	return func(c *v1alpha1.WhatsAppChannel) {
+		c.Spec.Callback.Exposure.Ingress = &v1alpha1.IngressExposure{ClassName: "traefik"}
+		if complete {
+			c.Spec.Callback.Exposure.Ingress = &v1alpha1.IngressExposure{
+				TLSSecretName: "wa-tls", Annotations: map[string]string{"traefik.ingress.kubernetes.io/router.entrypoints": "websecure"},
+			}
+		}
+	}
+}
+
 var pod = Pod{
 	Image:       "registry.example.com/whatsapp-operator:1.2.3",
 	VerifyToken: v1alpha1.SecretKeyReference{Name: "support-verify-token", Key: VerifyTokenKey},
@@ -91,6 +108,9 @@ func TestManifests(t *testing.T) {
 		"plain": {
 			plainConfig, ServiceAccount(plain), PersistentVolumeClaim(plain, "", nil), Deployment(plain, pod), Service(plain),
 			VerifyTokenMetadata(plain, ""), APIMetadata(plain),
+		},
+		"routes": {
+			HTTPRoute(channel(byHTTPRoute), "wa.example.com"), Ingress(channel(byIngress(false)), "wa.example.com"), Ingress(channel(byIngress(true)), "wa.example.com"),
 		},
 		"postgres": {Deployment(shared, pod), PodDisruptionBudget(shared)},
 		"everything": {

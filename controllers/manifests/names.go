@@ -41,7 +41,7 @@ const VerifyTokenKey = "verify-token"
 // ReceiverName is the name of a channel's Deployment, ConfigMap, ServiceAccount and internal Service.
 func ReceiverName(channel string) string { return channel + "-receiver" }
 
-// CallbackName is the name of the Service that exposes a channel.
+// CallbackName is the name of the HTTPRoute, Ingress or Service that exposes a channel.
 func CallbackName(channel string) string { return channel + "-callback" }
 
 // ReceiverHost is the name under which a channel's receiver is reached inside the cluster.

@@ -9,6 +9,10 @@ package v1alpha1
 //
 // Exposure is what leads Meta's calls to the receiver.
 type ExposureApplyConfiguration struct {
+	// httpRoute makes an HTTPRoute of the Gateway API; the Gateway ends TLS.
+	HTTPRoute *HTTPRouteExposureApplyConfiguration `json:"httpRoute,omitempty"`
+	// ingress makes an Ingress; its controller ends TLS.
+	Ingress *IngressExposureApplyConfiguration `json:"ingress,omitempty"`
 	// service makes a Service of its own for the callback; the receiver ends TLS itself.
 	Service *ServiceExposureApplyConfiguration `json:"service,omitempty"`
 }
@@ -17,6 +21,22 @@ type ExposureApplyConfiguration struct {
 // apply.
 func Exposure() *ExposureApplyConfiguration {
 	return &ExposureApplyConfiguration{}
+}
+
+// WithHTTPRoute sets the HTTPRoute field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the HTTPRoute field is set to the value of the last call.
+func (b *ExposureApplyConfiguration) WithHTTPRoute(value *HTTPRouteExposureApplyConfiguration) *ExposureApplyConfiguration {
+	b.HTTPRoute = value
+	return b
+}
+
+// WithIngress sets the Ingress field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Ingress field is set to the value of the last call.
+func (b *ExposureApplyConfiguration) WithIngress(value *IngressExposureApplyConfiguration) *ExposureApplyConfiguration {
+	b.Ingress = value
+	return b
 }
 
 // WithService sets the Service field in the declarative configuration to the given value

@@ -15,6 +15,8 @@ import (
 type GraphStatusApplyConfiguration struct {
 	// version is the version of the Graph API in use.
 	Version *string `json:"version,omitempty"`
+	// versionExpiresAt is the day on which Meta ends that version. It is absent where Meta has not said.
+	VersionExpiresAt *v1.Time `json:"versionExpiresAt,omitempty"`
 	// inputs is a fingerprint of the part of the spec and of the versions of the Secrets that Meta was last asked about.
 	// It holds nothing secret; a change of it makes the operator ask again.
 	Inputs *string `json:"inputs,omitempty"`
@@ -38,6 +40,14 @@ func GraphStatus() *GraphStatusApplyConfiguration {
 // If called multiple times, the Version field is set to the value of the last call.
 func (b *GraphStatusApplyConfiguration) WithVersion(value string) *GraphStatusApplyConfiguration {
 	b.Version = &value
+	return b
+}
+
+// WithVersionExpiresAt sets the VersionExpiresAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the VersionExpiresAt field is set to the value of the last call.
+func (b *GraphStatusApplyConfiguration) WithVersionExpiresAt(value v1.Time) *GraphStatusApplyConfiguration {
+	b.VersionExpiresAt = &value
 	return b
 }
 

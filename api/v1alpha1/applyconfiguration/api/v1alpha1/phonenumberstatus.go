@@ -19,10 +19,16 @@ type PhoneNumberStatusApplyConfiguration struct {
 	Status *string `json:"status,omitempty"`
 	// qualityRating is GREEN, YELLOW, RED or UNKNOWN.
 	QualityRating *string `json:"qualityRating,omitempty"`
+	// nameStatus is what Meta says of the business name: APPROVED, PENDING_REVIEW, DECLINED and others.
+	NameStatus *string `json:"nameStatus,omitempty"`
 	// messagingLimit is the tier of customers that may be written to first, such as TIER_250.
 	MessagingLimit *string `json:"messagingLimit,omitempty"`
 	// throughputLevel is STANDARD (80 messages a second) or HIGH (1000).
 	ThroughputLevel *string `json:"throughputLevel,omitempty"`
+	// canSendMessage is AVAILABLE, LIMITED or BLOCKED.
+	CanSendMessage *string `json:"canSendMessage,omitempty"`
+	// sendingProblems are what limits or blocks sending, in Meta's words.
+	SendingProblems []SendingProblemApplyConfiguration `json:"sendingProblems,omitempty"`
 }
 
 // PhoneNumberStatusApplyConfiguration constructs a declarative configuration of the PhoneNumberStatus type for use with
@@ -71,6 +77,14 @@ func (b *PhoneNumberStatusApplyConfiguration) WithQualityRating(value string) *P
 	return b
 }
 
+// WithNameStatus sets the NameStatus field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the NameStatus field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithNameStatus(value string) *PhoneNumberStatusApplyConfiguration {
+	b.NameStatus = &value
+	return b
+}
+
 // WithMessagingLimit sets the MessagingLimit field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the MessagingLimit field is set to the value of the last call.
@@ -84,5 +98,26 @@ func (b *PhoneNumberStatusApplyConfiguration) WithMessagingLimit(value string) *
 // If called multiple times, the ThroughputLevel field is set to the value of the last call.
 func (b *PhoneNumberStatusApplyConfiguration) WithThroughputLevel(value string) *PhoneNumberStatusApplyConfiguration {
 	b.ThroughputLevel = &value
+	return b
+}
+
+// WithCanSendMessage sets the CanSendMessage field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CanSendMessage field is set to the value of the last call.
+func (b *PhoneNumberStatusApplyConfiguration) WithCanSendMessage(value string) *PhoneNumberStatusApplyConfiguration {
+	b.CanSendMessage = &value
+	return b
+}
+
+// WithSendingProblems adds the given value to the SendingProblems field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the SendingProblems field.
+func (b *PhoneNumberStatusApplyConfiguration) WithSendingProblems(values ...*SendingProblemApplyConfiguration) *PhoneNumberStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithSendingProblems")
+		}
+		b.SendingProblems = append(b.SendingProblems, *values[i])
+	}
 	return b
 }

@@ -23,6 +23,12 @@ type ReceiverStatusApplyConfiguration struct {
 	DeadLetters *int64 `json:"deadLetters,omitempty"`
 	// misrouted counts webhooks that Meta sent for another phone number. They are kept and wait for a person.
 	Misrouted *int64 `json:"misrouted,omitempty"`
+	// quarantined counts webhooks that could not be understood or are for another phone number. They are kept.
+	Quarantined *int64 `json:"quarantined,omitempty"`
+	// pendingEffects counts remote calls that still have to be made.
+	PendingEffects *int64 `json:"pendingEffects,omitempty"`
+	// sendingError says why messages cannot be sent at present.
+	SendingError *string `json:"sendingError,omitempty"`
 }
 
 // ReceiverStatusApplyConfiguration constructs a declarative configuration of the ReceiverStatus type for use with
@@ -68,5 +74,29 @@ func (b *ReceiverStatusApplyConfiguration) WithDeadLetters(value int64) *Receive
 // If called multiple times, the Misrouted field is set to the value of the last call.
 func (b *ReceiverStatusApplyConfiguration) WithMisrouted(value int64) *ReceiverStatusApplyConfiguration {
 	b.Misrouted = &value
+	return b
+}
+
+// WithQuarantined sets the Quarantined field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Quarantined field is set to the value of the last call.
+func (b *ReceiverStatusApplyConfiguration) WithQuarantined(value int64) *ReceiverStatusApplyConfiguration {
+	b.Quarantined = &value
+	return b
+}
+
+// WithPendingEffects sets the PendingEffects field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PendingEffects field is set to the value of the last call.
+func (b *ReceiverStatusApplyConfiguration) WithPendingEffects(value int64) *ReceiverStatusApplyConfiguration {
+	b.PendingEffects = &value
+	return b
+}
+
+// WithSendingError sets the SendingError field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SendingError field is set to the value of the last call.
+func (b *ReceiverStatusApplyConfiguration) WithSendingError(value string) *ReceiverStatusApplyConfiguration {
+	b.SendingError = &value
 	return b
 }
