@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -191,6 +192,8 @@ func installGatewayAPI() {
 	standard := filepath.Join(strings.TrimSpace(string(directory)), "config", "crd", "standard")
 	_, err = envtest.InstallCRDs(environment.Config, envtest.CRDInstallOptions{
 		Paths: []string{filepath.Join(standard, "gateway.networking.k8s.io_httproutes.yaml")}, ErrorIfPathMissing: true,
+		// The API server takes its time on a busy machine.
+		MaxTime: 2 * time.Minute,
 	})
 	Expect(err).NotTo(HaveOccurred())
 }

@@ -30,10 +30,16 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.CloudEventsHelpdeskApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Exposure"):
 		return &apiv1alpha1.ExposureApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("GatewayReference"):
+		return &apiv1alpha1.GatewayReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("GraphStatus"):
 		return &apiv1alpha1.GraphStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Helpdesk"):
 		return &apiv1alpha1.HelpdeskApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("HTTPRouteExposure"):
+		return &apiv1alpha1.HTTPRouteExposureApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("IngressExposure"):
+		return &apiv1alpha1.IngressExposureApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Messages"):
 		return &apiv1alpha1.MessagesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MessageText"):
@@ -52,6 +58,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ReminderTextApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretKeyReference"):
 		return &apiv1alpha1.SecretKeyReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SendingProblem"):
+		return &apiv1alpha1.SendingProblemApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceExposure"):
 		return &apiv1alpha1.ServiceExposureApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SQLiteStorage"):

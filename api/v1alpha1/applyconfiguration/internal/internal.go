@@ -92,9 +92,27 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.Exposure
   map:
     fields:
+    - name: httpRoute
+      type:
+        namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.HTTPRouteExposure
+    - name: ingress
+      type:
+        namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.IngressExposure
     - name: service
       type:
         namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.ServiceExposure
+- name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.GatewayReference
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+    - name: sectionName
+      type:
+        scalar: string
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.GraphStatus
   map:
     fields:
@@ -113,6 +131,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: version
       type:
         scalar: string
+    - name: versionExpiresAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.HTTPRouteExposure
+  map:
+    fields:
+    - name: parentRefs
+      type:
+        list:
+          elementType:
+            namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.GatewayReference
+          elementRelationship: atomic
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.Helpdesk
   map:
     fields:
@@ -124,6 +154,20 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.ZammadHelpdesk
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.HelpdeskEvents
   scalar: string
+- name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.IngressExposure
+  map:
+    fields:
+    - name: annotations
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: className
+      type:
+        scalar: string
+    - name: tlsSecretName
+      type:
+        scalar: string
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.MessageText
   map:
     fields:
@@ -148,6 +192,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.PhoneNumberStatus
   map:
     fields:
+    - name: canSendMessage
+      type:
+        scalar: string
     - name: displayPhoneNumber
       type:
         scalar: string
@@ -157,9 +204,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: messagingLimit
       type:
         scalar: string
+    - name: nameStatus
+      type:
+        scalar: string
     - name: qualityRating
       type:
         scalar: string
+    - name: sendingProblems
+      type:
+        list:
+          elementType:
+            namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.SendingProblem
+          elementRelationship: atomic
     - name: status
       type:
         scalar: string
@@ -205,9 +261,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: misrouted
       type:
         scalar: numeric
+    - name: pendingEffects
+      type:
+        scalar: numeric
+    - name: quarantined
+      type:
+        scalar: numeric
     - name: readyReplicas
       type:
         scalar: numeric
+    - name: sendingError
+      type:
+        scalar: string
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.RegistrationMode
   scalar: string
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.RegistrationStatus
@@ -247,6 +312,21 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
     - name: name
+      type:
+        scalar: string
+- name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.SendingProblem
+  map:
+    fields:
+    - name: canSendMessage
+      type:
+        scalar: string
+    - name: description
+      type:
+        scalar: string
+    - name: entity
+      type:
+        scalar: string
+    - name: solution
       type:
         scalar: string
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.ServiceExposure
