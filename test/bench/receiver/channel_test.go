@@ -65,7 +65,7 @@ func startChannel(t *testing.T, engine engine) *channel {
 	public, private, health := freeAddress(t), freeAddress(t), freeAddress(t)
 	c := &channel{
 		process: start(t, program("receiver"), append(args, "--config-dir", files, "--data-dir", data,
-			"--public-address", public, "--private-address", private, "--health-address", health)...),
+			"--public-address", public, "--private-address", private, "--private-tls=false", "--health-address", health)...),
 		target: target(public), store: store, private: "http://" + private, called: called,
 	}
 	c.await("the receiver is ready", startTimeout, func() bool {
