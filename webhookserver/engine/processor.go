@@ -17,6 +17,20 @@ import (
 // acknowledged meanwhile, the transaction ends sooner.
 const batch = 200
 
+// leastPatience and mostPatience bound how long webhooks that have to be acknowledged wait for one transaction. Those of
+// a burst are acknowledged first; the longer one has waited to be processed, the more time its processing gets. At
+// mostPatience, the oldest has waited patienceOf times as long.
+const (
+	leastPatience = 2 * time.Millisecond
+	mostPatience  = 10 * time.Millisecond
+	patienceOf    = 2000
+)
+
+// patience is how long a transaction may keep others waiting when the oldest webhook in it has waited this long.
+func patience(waited time.Duration) time.Duration {
+	return min(max(waited/patienceOf, leastPatience), mostPatience)
+}
+
 // Processor takes stored webhooks in order and lets their messages and statuses happen.
 type Processor struct {
 	// Store holds the webhooks, and all that becomes of them.
@@ -115,36 +129,50 @@ func (p *Processor) Process(ctx context.Context) (more bool, err error) {
 	}); err != nil || len(inbox) == 0 {
 		return false, err
 	}
-	// Parsing is done before the transaction, so that acknowledgements do not wait for it.
-	list := make([]parsed, len(inbox))
-	for i, row := range inbox {
-		list[i] = parse(row)
-	}
-	for len(list) > 0 && err == nil {
-		list, err = p.takeSome(ctx, list, channel)
+	for list := parseAll(inbox); list.left > 0 && err == nil; {
+		err = p.takeSome(ctx, list, channel)
 		p.Processed()
 	}
 	return len(inbox) == batch, err
 }
 
-// takeSome processes webhooks in one transaction, for as long as that may last, and returns those that are left.
-func (p *Processor) takeSome(ctx context.Context, list []parsed, channel config.Channel) (left []parsed, err error) {
-	err = p.Store.Update(ctx, func(tx *store.Tx) error {
-		for i, row := range list {
-			if i > 0 && tx.Overdue() {
-				left = list[i:]
-				return nil
-			}
+// reading is webhooks in order, which are parsed while those before them are processed.
+type reading struct {
+	next <-chan parsed
+	left int
+}
+
+func parseAll(inbox []store.InboxRow) *reading {
+	next := make(chan parsed, len(inbox))
+	go func() {
+		for _, row := range inbox {
+			next <- parse(row)
+		}
+	}()
+	return &reading{next: next, left: len(inbox)}
+}
+
+// takeSome processes webhooks in one transaction, for as long as that may last.
+func (p *Processor) takeSome(ctx context.Context, list *reading, channel config.Channel) error {
+	var taken []parsed
+	err := p.Store.Update(ctx, func(tx *store.Tx) error {
+		for list.left > 0 {
+			row := <-list.next
+			list.left--
+			taken = append(taken, row)
 			if err := p.take(tx, row, channel); err != nil {
 				return err
+			}
+			if waited := p.Clock.Now().Sub(taken[0].ReceivedAt); tx.Overdue(patience(waited)) {
+				break
 			}
 		}
 		return nil
 	})
 	if err != nil && p.blames(ctx, err) {
-		return nil, p.oneByOne(ctx, list, channel)
+		return p.oneByOne(ctx, taken, channel)
 	}
-	return left, err
+	return err
 }
 
 // oneByOne takes the webhooks of a batch that failed each on its own, so that one that cannot be processed costs no

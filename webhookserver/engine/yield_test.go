@@ -41,7 +41,7 @@ func (c *crowded) Update(ctx context.Context, fn func(*store.Tx) error) error {
 	c.updates++
 	return c.Store.Update(ctx, func(tx *store.Tx) error {
 		c.waiting.Go(func() { _ = c.Append(ctx, store.Webhook{ReceivedAt: start, Body: []byte(`{}`)}) })
-		for !tx.Overdue() {
+		for !tx.Overdue(0) {
 			runtime.Gosched()
 		}
 		return fn(tx)

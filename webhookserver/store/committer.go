@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // maxGroup bounds how many writes share a commit.
@@ -30,6 +31,8 @@ type committer struct {
 	closed   bool
 	requests chan *write
 	workers  sync.WaitGroup
+	// webhooks counts those that were handed over and are not answered.
+	webhooks atomic.Int64
 }
 
 func newCommitter(workers int, commit func([]*write) error) *committer {
@@ -45,6 +48,10 @@ func newCommitter(workers int, commit func([]*write) error) *committer {
 func (c *committer) write(ctx context.Context, w *write) error {
 	w.done = doneChannels.Get().(chan error)
 	defer doneChannels.Put(w.done)
+	if w.fn == nil {
+		c.webhooks.Add(1)
+		defer c.webhooks.Add(-1)
+	}
 	if err := c.handOver(ctx, w); err != nil {
 		return err
 	}
@@ -90,8 +97,8 @@ func (c *committer) run() {
 	}
 }
 
-// waiting tells whether writes wait for a worker.
-func (c *committer) waiting() bool { return len(c.requests) > 0 }
+// webhooksWait tells whether webhooks were handed over that are not acknowledged yet.
+func (c *committer) webhooksWait() bool { return c.webhooks.Load() > 0 }
 
 // close commits what was handed over, and reports whether it was the first to close.
 func (c *committer) close() bool {

@@ -135,7 +135,7 @@ var pragmas = []struct{ name, set, want string }{
 	{"synchronous", "FULL", "2"},
 	{"locking_mode", "NORMAL", "normal"},
 	{"foreign_keys", "ON", "1"},
-	{"wal_autocheckpoint", "1000", "1000"},
+	{"wal_autocheckpoint", "4000", "4000"},
 	{"journal_size_limit", "67108864", "67108864"},
 	{"cache_size", "-8192", "-8192"},
 	// The receiver's root file system is read-only and has no /tmp, so a statement that needs a temporary file would fail.

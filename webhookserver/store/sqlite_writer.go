@@ -10,14 +10,11 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
 )
 
-// maxWait is how long a group may keep webhooks waiting with what could be done later.
-const maxWait = 5 * time.Millisecond
-
 func (s *SQLite) commit(group []*write) error {
 	if err := s.Err(); err != nil {
 		return err
 	}
-	if err := s.writer.commit(group, s.committer.waiting); err != nil {
+	if err := s.writer.commit(group, s.committer.webhooksWait); err != nil {
 		s.fail(err)
 		return s.Err()
 	}
@@ -31,11 +28,16 @@ type sqliteWriter struct {
 	clock      clock.Clock
 }
 
-// commit runs a group in one transaction. An error means that nothing is known of any write in it. more tells whether
-// other writes wait for the next group.
-func (w *sqliteWriter) commit(group []*write, more func() bool) error {
+// commit runs a group in one transaction. An error means that nothing is known of any write in it. webhooksWait tells
+// whether webhooks wait for this group, or for the next.
+func (w *sqliteWriter) commit(group []*write, webhooksWait func() bool) error {
 	began := w.clock.Now()
-	overdue := func() bool { return (len(group) > 1 || more()) && w.clock.Now().Sub(began) >= maxWait }
+	holdsUp := func() time.Duration {
+		if !webhooksWait() {
+			return 0
+		}
+		return w.clock.Now().Sub(began)
+	}
 	// A caller that goes away must not interrupt the others in the group.
 	ctx := context.Background()
 	if _, err := w.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
@@ -48,7 +50,7 @@ func (w *sqliteWriter) commit(group []*write, more func() bool) error {
 			}
 			continue
 		}
-		if err := w.update(one, &Tx{ctx: ctx, q: w, overdue: overdue}); err != nil {
+		if err := w.update(one, &Tx{ctx: ctx, q: w, holdsUp: holdsUp}); err != nil {
 			return err
 		}
 	}

@@ -28,13 +28,15 @@ type cursor interface {
 type Tx struct {
 	ctx context.Context //nolint:containedctx // A transaction lives as long as the call that the context is of.
 	q   querier
-	// overdue, if set, is what Overdue asks.
-	overdue func() bool
+	// holdsUp, if set, returns how long the transaction has held up others; zero if none wait for it.
+	holdsUp func() time.Duration
 }
 
-// Overdue tells that webhooks wait to be acknowledged until this transaction has ended, and have waited long enough:
-// what can be done in another transaction should be.
-func (tx *Tx) Overdue() bool { return tx.overdue != nil && tx.overdue() }
+// Overdue tells that webhooks wait to be acknowledged until this transaction has ended, and that it has taken longer
+// than patience: what can be done in another transaction should be.
+func (tx *Tx) Overdue(patience time.Duration) bool {
+	return tx.holdsUp != nil && tx.holdsUp() > patience
+}
 
 func (tx *Tx) exec(query string, args ...any) (int64, error) {
 	return tx.q.exec(tx.ctx, query, args...)
