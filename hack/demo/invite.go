@@ -22,12 +22,13 @@ func (s *story) invite() {
 			"kubectl port-forward --namespace meta service/meta 8081 >/dev/null &\n" +
 			`curl --retry 9 --retry-connrefused --silent -d '{"name": "Erika Mustermann", "text": "One more question!"}' localhost:8081/customers/12025550143/messages` + "\n" +
 			"curl --silent localhost:8081/customers/12025550143/messages",
-		"# Be the agent: read the tickets.\n" +
-			"kubectl port-forward --namespace helpdesk service/support-receiver 8082:8081 >/dev/null &\n" +
-			"token=$(kubectl get secret support-api --namespace helpdesk -o jsonpath='{.data.api-token}' | base64 -d)\n" +
-			`kubectl get secret support-api --namespace helpdesk -o jsonpath='{.data.ca\.crt}' | base64 -d > /tmp/support-ca.crt` + "\n" +
-			`curl --retry 9 --retry-connrefused --silent --cacert /tmp/support-ca.crt --connect-to ::localhost:8082 ` +
-			`-H "Authorization: Bearer $token" https://support-receiver.helpdesk.svc:8081/v1/tickets/1`,
+		"# Be the agent: read the tickets in Zammad, and reply on the newest.\n" +
+			"kubectl port-forward --namespace zammad service/zammad 8082:8081 >/dev/null &\n" +
+			"curl --retry 9 --retry-connrefused --silent localhost:8082/tickets\n" +
+			`curl --silent -d '{"body": "Of course, <b>just ask</b>."}' localhost:8082/tickets/2/articles`,
+		"# Ask the channel itself.\n" +
+			"alias kubectl-whatsapp='go run -C {repository} ./cmd/kubectl-whatsapp'\n" +
+			"kubectl-whatsapp status support --namespace helpdesk",
 		"# Remove everything.\n" +
 			"make -C {repository} demo-down",
 	} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"slices"
 	"time"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -29,6 +30,8 @@ const (
 	phoneNumberID    = "106540352242922"
 	accessToken      = "EAAdemo0f1e2d3c4b5a69788796a5b4c3d2e1f00"
 	appSecret        = "demo5f0c0e2ea1d34b0d9c3f5d1c7a8e"
+	zammadSecret     = "zammad-support"
+	zammadToken      = "demo-7c1e5b0a94d2f836"
 )
 
 // The conversation that is shown.
@@ -36,7 +39,7 @@ const (
 	customerPhone = "+1 202-555-0143"
 	customerName  = "Erika Mustermann"
 	question      = "Hello! My order has not arrived yet. Can you help me?"
-	answer        = "Hello Erika, it left our warehouse today and will be with you tomorrow."
+	answer        = "Hello Erika, it left our warehouse today and will be with you <b>tomorrow</b>."
 )
 
 // metaSeed is what exists at Meta: an app, a business account with one phone number, and a token for them.
@@ -58,7 +61,7 @@ type story struct {
 	machine *machine
 	cluster *stage.Cluster
 	meta    *stage.Meta
-	inbox   *stage.Inbox
+	zammad  *stage.Zammad
 }
 
 // show builds everything and tells the story.
@@ -77,7 +80,7 @@ func show(ctx context.Context, c *console, m *machine) error {
 	if err := m.load(ctx, archives); err != nil {
 		return err
 	}
-	s := &story{console: c, machine: m, cluster: cluster, inbox: cluster.Inbox(namespace, channelName)}
+	s := &story{console: c, machine: m, cluster: cluster}
 	for _, chapter := range []func(context.Context) error{s.prepare, s.declare, s.converse} {
 		if err := chapter(ctx); err != nil {
 			return fmt.Errorf("%w\n\nLook around with\n\n  export KUBECONFIG=%s\n  kubectl get wac,pods --all-namespaces\n\n"+
@@ -88,9 +91,9 @@ func show(ctx context.Context, c *console, m *machine) error {
 	return nil
 }
 
-// prepare installs the operator and starts Meta.
+// prepare installs the operator and starts Meta and Zammad.
 func (s *story) prepare(ctx context.Context) error {
-	s.console.step("Installing the operator (kustomize, config/default), and starting a simulated Meta")
+	s.console.step("Installing the operator (kustomize, config/default), and starting a simulated Meta and Zammad")
 	authority, err := stage.NewAuthority()
 	if err != nil {
 		return err
@@ -105,6 +108,13 @@ func (s *story) prepare(ctx context.Context) error {
 	if s.meta, err = s.cluster.StartMeta(ctx, authority, metaSeed); err != nil {
 		return err
 	}
+	s.console.say("[%s] starting Zammad, the helpdesk: its REST API is at %s, inside the cluster", s.console.elapsed(), stage.ZammadURL)
+	if s.zammad, err = s.cluster.StartZammad(ctx, authority); err != nil {
+		return err
+	}
+	if err := s.zammad.IssueToken(ctx, zammadToken); err != nil {
+		return err
+	}
 	s.console.say("[%s] installing the operator into the namespace %s", s.console.elapsed(), stage.OperatorNamespace)
 	if err := s.cluster.InstallOperator(ctx, s.machine.repository, authority); err != nil {
 		return err
@@ -117,8 +127,11 @@ func (s *story) prepare(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	s.console.say("[%s] both run; the Secret %s holds Meta's credentials, and %s a certificate for the callback URL",
-		s.console.elapsed(), credentials, tlsSecret)
+	if err := s.cluster.ChannelSecret(ctx, namespace, zammadSecret, map[string]string{"token": zammadToken}); err != nil {
+		return err
+	}
+	s.console.say("[%s] all run; the Secret %s holds Meta's credentials, %s Zammad's token, and %s a certificate for the callback URL",
+		s.console.elapsed(), credentials, zammadSecret, tlsSecret)
 	return s.cluster.TLSSecret(ctx, authority, namespace, tlsSecret, callbackHostname)
 }
 
@@ -162,60 +175,68 @@ func readiness(channel v1alpha1.WhatsAppChannel) (ready bool, blocks string) {
 	return false, condition.Reason + ": " + condition.Message
 }
 
-// converse shows a customer's message, the ticket, and the answers.
+// converse shows a customer's message, the ticket, the agent's answer and the goodbye.
 func (s *story) converse(ctx context.Context) error {
 	s.console.step("A customer writes: %q", question)
 	if err := s.meta.CustomerWrites(ctx, customerPhone, customerName, phoneNumberID, question); err != nil {
 		return err
 	}
-	s.console.step("The message becomes a ticket")
-	var ticket stage.Ticket
-	err := s.console.wait(ctx, func(ctx context.Context) (bool, string) {
-		tickets, err := s.inbox.Tickets(ctx)
-		if err != nil {
-			return false, err.Error()
-		}
-		for _, ticket = range tickets {
-			if ticket.Article("customer", question) != nil {
-				return true, ""
-			}
-		}
-		return false, "there is no ticket yet"
+	s.console.step("The message becomes a ticket in Zammad")
+	ticket, err := s.ticket(ctx, "open or new", func(t stage.ZammadTicket) bool {
+		return t.State != "closed" && t.Holds("Customer", question)
 	})
 	if err != nil {
 		return err
 	}
-	s.console.say("ticket %d in %q, %s, from %s:", ticket.ID, ticket.Group, ticket.State, ticket.Customer.Name)
-	s.showArticles(ticket)
-
+	s.console.say("ticket %d in %q, %s: %s", ticket.ID, ticket.Group, ticket.State, ticket.Title)
 	s.console.step("The welcome message arrives at the customer")
 	if err := s.received(ctx, 1); err != nil {
 		return err
 	}
-	s.console.step("An agent replies: %q", answer)
-	// A demo that is shown again writes a reply of its own.
-	key := fmt.Sprintf("demo-%d", time.Now().UnixNano())
-	if err := s.inbox.Reply(ctx, ticket.ID, key, answer); err != nil {
+	s.console.step("An agent replies in Zammad: %q", answer)
+	if err := s.zammad.Reply(ctx, ticket.ID, answer); err != nil {
 		return err
 	}
 	if err := s.received(ctx, 2); err != nil {
 		return err
 	}
-	s.console.step("The ticket shows that it was delivered")
-	err = s.console.wait(ctx, func(ctx context.Context) (bool, string) {
-		tickets, err := s.inbox.Tickets(ctx)
-		if err != nil || len(tickets) == 0 {
-			return false, "the ticket cannot be read"
-		}
-		ticket = tickets[0]
-		state := ticket.Article("agent", answer).Delivered()
-		return state == "delivered", "the reply is " + state
+	s.console.step("The agent closes the ticket, and the customer gets the goodbye")
+	if err := s.zammad.SetState(ctx, ticket.ID, "closed"); err != nil {
+		return err
+	}
+	if err := s.received(ctx, 3); err != nil {
+		return err
+	}
+	s.console.step("This is what the agent sees in Zammad")
+	ticket, err = s.ticket(ctx, "closed, with the goodbye", func(t stage.ZammadTicket) bool {
+		return t.ID == ticket.ID && t.State == "closed" && len(t.Articles) >= 4
 	})
 	if err != nil {
 		return err
 	}
-	s.showArticles(ticket)
+	s.console.say("ticket %d in %q, %s: %s", ticket.ID, ticket.Group, ticket.State, ticket.Title)
+	for _, article := range ticket.Articles {
+		s.console.say("  %-8s  %s", article.Sender, article.Body)
+	}
 	return nil
+}
+
+// ticket waits until the newest ticket in Zammad is as wanted.
+func (s *story) ticket(ctx context.Context, wanted string, is func(stage.ZammadTicket) bool) (stage.ZammadTicket, error) {
+	var found stage.ZammadTicket
+	err := s.console.wait(ctx, func(ctx context.Context) (bool, string) {
+		tickets, err := s.zammad.Tickets(ctx)
+		if err != nil {
+			return false, err.Error()
+		}
+		for _, found = range slices.Backward(tickets) {
+			if is(found) {
+				return true, ""
+			}
+		}
+		return false, "no ticket is " + wanted + " yet"
+	})
+	return found, err
 }
 
 // received waits until the customer has a number of messages, and shows the last.
@@ -231,15 +252,4 @@ func (s *story) received(ctx context.Context, count int) error {
 		s.console.say("%s reads: %s", customerName, messages[count-1].Text)
 		return true, ""
 	})
-}
-
-func (s *story) showArticles(ticket stage.Ticket) {
-	for i := range ticket.Articles {
-		article := &ticket.Articles[i]
-		delivered := ""
-		if state := article.Delivered(); state != "" {
-			delivered = "  [" + state + "]"
-		}
-		s.console.say("  %-8s  %s%s", article.Author, article.Text, delivered)
-	}
 }

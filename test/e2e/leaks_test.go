@@ -65,6 +65,7 @@ func secretsOfTheWorld(ctx context.Context) []string {
 	values := []string{
 		inEveryText, welcome, "Mustermann", "Musterfrau",
 		automaticSecret, automaticToken, renewedSecret, renewedToken, manualSecret, manualToken, ownVerifyToken, newVerifyToken,
+		zammadToken, goodbye,
 	}
 	for _, number := range world.PhoneNumbers {
 		values = append(values, digits(number.DisplayPhoneNumber), number.DisplayPhoneNumber)

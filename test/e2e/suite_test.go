@@ -27,7 +27,7 @@ var (
 )
 
 // channelNamespaces are those that the tests put channels into.
-var channelNamespaces = []string{"helpdesk", "desk", "rotation", "endurance", "deletion", "closing", "plugin"}
+var channelNamespaces = []string{"helpdesk", "desk", "rotation", "endurance", "deletion", "closing", "plugin", "tickets"}
 
 func TestEndToEnd(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -55,7 +55,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		Expect(cluster.Namespace(ctx, namespace)).To(Succeed())
 	}
 	// The suite's own context ends with this function.
-	logs = cluster.FollowLogs(context.Background(), append(channelNamespaces, stage.MetaNamespace, stage.OperatorNamespace)...)
+	logs = cluster.FollowLogs(context.Background(), append(channelNamespaces, stage.MetaNamespace, stage.OperatorNamespace, stage.ZammadNamespace)...)
 
 	By("starting Meta")
 	meta, err = cluster.StartMeta(ctx, authority, world)
@@ -81,7 +81,7 @@ var _ = ReportAfterEach(func(ctx SpecContext, report SpecReport) {
 	if !report.Failed() || cluster == nil {
 		return
 	}
-	for _, namespace := range append(channelNamespaces, stage.OperatorNamespace, stage.MetaNamespace) {
+	for _, namespace := range append(channelNamespaces, stage.OperatorNamespace, stage.MetaNamespace, stage.ZammadNamespace) {
 		GinkgoWriter.Printf("\n=== namespace %s\n%s", namespace, cluster.Explain(ctx, namespace))
 	}
 })

@@ -55,6 +55,7 @@ var world = stage.Seed{
 		{ID: "106540352242925", BusinessAccountID: "102290129340398", DisplayPhoneNumber: "+1 631-555-1115", VerifiedName: "Surveys"},
 		{ID: "106540352242926", BusinessAccountID: "102290129340398", DisplayPhoneNumber: "+1 631-555-1116", VerifiedName: "Sales"},
 		{ID: "106540352242928", BusinessAccountID: "102290129340398", DisplayPhoneNumber: "+1 631-555-1117", VerifiedName: "Claims"},
+		{ID: "106540352242929", BusinessAccountID: "102290129340398", DisplayPhoneNumber: "+1 631-555-1118", VerifiedName: "Helpline"},
 		{ID: "106540352242927", BusinessAccountID: manualAccount, DisplayPhoneNumber: "+1 631-555-2221", VerifiedName: "Repairs"},
 	},
 	Tokens: []stage.Token{

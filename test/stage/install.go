@@ -19,8 +19,10 @@ import (
 const (
 	// OperatorNamespace is where config/default installs the operator.
 	OperatorNamespace = "whatsapp-operator-system"
-	// MetaNamespace holds the simulator.
+	// MetaNamespace holds the simulated Meta.
 	MetaNamespace = "meta"
+	// ZammadNamespace holds the simulated helpdesk.
+	ZammadNamespace = "zammad"
 
 	operatorDeployment = "whatsapp-operator"
 	caConfigMap        = "stage-ca"

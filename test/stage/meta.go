@@ -1,11 +1,9 @@
 package stage
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 
@@ -77,7 +75,7 @@ type Failure struct {
 type Meta struct {
 	Graph *cloudapi.Client
 
-	control *http.Client
+	control *control
 }
 
 // StartMeta starts the simulator and waits until it serves. It trusts callback URLs that the authority certifies.
@@ -109,60 +107,43 @@ func (c *Cluster) StartMeta(ctx context.Context, authority *Authority, seed Seed
 	if err != nil {
 		return nil, err
 	}
-	return &Meta{Graph: graph, control: c.HTTPClient(nil)}, nil
+	return &Meta{Graph: graph, control: &control{client: c.HTTPClient(nil), url: controlURL}}, nil
 }
 
 // CustomerWrites lets a customer send a text message to a business phone number.
 func (m *Meta) CustomerWrites(ctx context.Context, customerPhone, name, phoneNumberID, text string) error {
-	return m.call(ctx, http.MethodPost, "/customers/"+url.PathEscape(customerPhone)+"/messages",
+	return m.control.call(ctx, http.MethodPost, "/customers/"+url.PathEscape(customerPhone)+"/messages",
 		map[string]string{"to": phoneNumberID, "name": name, "text": text}, nil)
 }
 
 // Received lists the messages that a customer got, in order.
 func (m *Meta) Received(ctx context.Context, customerPhone string) ([]SentMessage, error) {
 	var received []SentMessage
-	err := m.call(ctx, http.MethodGet, "/customers/"+url.PathEscape(customerPhone)+"/messages", nil, &received)
+	err := m.control.call(ctx, http.MethodGet, "/customers/"+url.PathEscape(customerPhone)+"/messages", nil, &received)
 	return received, err
 }
 
 // Fail makes all calls to the Graph API fail until Heal.
 func (m *Meta) Fail(ctx context.Context, failure Failure) error {
-	return m.call(ctx, http.MethodPost, "/failures", failure, nil)
+	return m.control.call(ctx, http.MethodPost, "/failures", failure, nil)
 }
 
 // Heal ends what Fail began.
 func (m *Meta) Heal(ctx context.Context) error {
-	return m.call(ctx, http.MethodDelete, "/failures", nil, nil)
+	return m.control.call(ctx, http.MethodDelete, "/failures", nil, nil)
 }
 
 // IssueToken makes an access token valid.
 func (m *Meta) IssueToken(ctx context.Context, token Token) error {
-	return m.call(ctx, http.MethodPost, "/tokens", token, nil)
+	return m.control.call(ctx, http.MethodPost, "/tokens", token, nil)
 }
 
 // RevokeToken makes an access token invalid.
 func (m *Meta) RevokeToken(ctx context.Context, value string) error {
-	return m.call(ctx, http.MethodPost, "/tokens/revoke", map[string]string{"value": value}, nil)
+	return m.control.call(ctx, http.MethodPost, "/tokens/revoke", map[string]string{"value": value}, nil)
 }
 
 // ResetAppSecret replaces an app's secret: webhooks are signed with the new one from now on.
 func (m *Meta) ResetAppSecret(ctx context.Context, appID, secret string) error {
-	return m.call(ctx, http.MethodPut, "/apps/"+url.PathEscape(appID)+"/secret", map[string]string{"secret": secret}, nil)
-}
-
-func (m *Meta) call(ctx context.Context, method, path string, request, answer any) error {
-	var body bytes.Buffer
-	if request != nil {
-		if err := json.NewEncoder(&body).Encode(request); err != nil {
-			return err
-		}
-	}
-	r, err := http.NewRequestWithContext(ctx, method, controlURL+path, &body)
-	if err != nil {
-		return err
-	}
-	if err := do(m.control, r, answer); err != nil {
-		return fmt.Errorf("the simulator's control API: %w", err)
-	}
-	return nil
+	return m.control.call(ctx, http.MethodPut, "/apps/"+url.PathEscape(appID)+"/secret", map[string]string{"secret": secret}, nil)
 }

@@ -164,6 +164,10 @@ func (s *Server) post(d *Delivery, w *webhook, ticketID, articleID int) int {
 	s.mu.Lock()
 	endpoint, token := text(w.fields["endpoint"]), text(w.fields["signature_token"])
 	active, down := isTrue(w.fields["active"]), s.down
+	client := s.hooks
+	if !isTrue(w.fields["ssl_verify"]) {
+		client = s.lax
+	}
 	body, err := json.Marshal(s.payload(ticketID, articleID))
 	s.mu.Unlock()
 	if err != nil || down || !active {
@@ -180,7 +184,7 @@ func (s *Server) post(d *Delivery, w *webhook, ticketID, articleID int) int {
 	if token != "" {
 		request.Header.Set("X-Hub-Signature", Sign(body, token))
 	}
-	response, err := s.hooks.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return 0
 	}

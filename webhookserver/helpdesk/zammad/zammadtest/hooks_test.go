@@ -2,7 +2,10 @@ package zammadtest_test
 
 import (
 	"encoding/json"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +86,23 @@ func TestAWebhookIsSignedAndNamesWhatItIsAbout(t *testing.T) {
 }
 
 // trigger_webhook_job.rb: attempts: 5, wait: executions * 10 seconds.
+func TestACertificateIsVerifiedUnlessTheWebhookSaysOtherwise(t *testing.T) {
+	for verify, want := range map[bool]int{true: 0, false: http.StatusOK} {
+		w, e := newWorld(t), newEndpoint(t)
+		secure := httptest.NewUnstartedServer(e.Config.Handler)
+		secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+		secure.StartTLS()
+		t.Cleanup(secure.Close)
+		w.setUp(&endpoint{Server: secure})
+		w.must("PUT", "/webhooks/1", object{"ssl_verify": verify})
+		w.Agent(w.agent).Replies(id(w.must("POST", "/tickets", aTicket(object{"tags": "ours"}))), "Hello")
+		w.settle()
+		if got := w.Deliveries()[0].Attempts[0].Status; got != want {
+			t.Errorf("ssl_verify %t: status %d, want %d", verify, got, want)
+		}
+	}
+}
+
 func TestAWebhookIsSentFiveTimesAndThenNeverAgain(t *testing.T) {
 	w, e := newWorld(t), newEndpoint(t)
 	w.setUp(e)

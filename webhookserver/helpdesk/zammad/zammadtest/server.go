@@ -2,6 +2,7 @@ package zammadtest
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -24,8 +25,10 @@ type Server struct {
 	// URL is the base URL, empty for a server made with [New].
 	URL string
 
-	clock   clock.Clock
-	hooks   *http.Client
+	clock clock.Clock
+	hooks *http.Client
+	// lax is hooks for those webhooks that verify no certificate.
+	lax     *http.Client
 	log     *slog.Logger
 	fqdn    string
 	version string
@@ -94,10 +97,27 @@ func New(options ...Option) *Server {
 	for _, option := range options {
 		option(s)
 	}
+	s.lax = lax(s.hooks)
 	s.database = newDatabase(s.clock.Now())
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.mux = s.routes()
 	return s
+}
+
+// lax is a client that believes every certificate, for webhooks whose ssl_verify is off (lib/user_agent.rb).
+func lax(verifying *http.Client) *http.Client {
+	transport, ok := verifying.Transport.(*http.Transport)
+	if !ok {
+		return verifying
+	}
+	transport = transport.Clone()
+	if transport.TLSClientConfig == nil {
+		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	transport.TLSClientConfig.InsecureSkipVerify = true
+	unverified := *verifying
+	unverified.Transport = transport
+	return &unverified
 }
 
 // NewServer returns a server that listens on a free port of the loopback interface.
@@ -137,4 +157,5 @@ func (s *Server) Close() {
 	}
 	s.running.Wait()
 	s.hooks.CloseIdleConnections()
+	s.lax.CloseIdleConnections()
 }
