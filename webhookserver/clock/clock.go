@@ -7,6 +7,9 @@ import "time"
 type Clock interface {
 	// Now is the present time.
 	Now() time.Time
+	// Elapsed is how long it is since some moment before, by a clock that nobody sets: what is measured with it is right
+	// whatever happens to Now.
+	Elapsed() time.Duration
 	// NewTimer returns a timer that fires once, d from now.
 	NewTimer(d time.Duration) Timer
 }
@@ -24,6 +27,11 @@ type System struct{}
 
 // Now implements Clock.
 func (System) Now() time.Time { return time.Now() }
+
+var begun = time.Now()
+
+// Elapsed implements Clock.
+func (System) Elapsed() time.Duration { return time.Since(begun) }
 
 // NewTimer implements Clock.
 func (System) NewTimer(d time.Duration) Timer { return systemTimer{time.NewTimer(d)} }

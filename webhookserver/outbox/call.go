@@ -82,6 +82,7 @@ func (o *Outbox) failed(tx *store.Tx, e store.Effect, v Verdict) error {
 	case InDoubt:
 		if e.SendText != nil {
 			pause = statusWait
+			o.doubt(e)
 		}
 		return tx.Doubt(e, now.Add(pause), v.Reason)
 	default:

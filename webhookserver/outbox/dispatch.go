@@ -183,10 +183,10 @@ func (o *Outbox) takeOne(tx *store.Tx, e store.Effect, now time.Time) (taken boo
 	if err != nil {
 		return false, j, err
 	}
-	switch heard := o.began.Add(statusWait); {
-	case e.State == store.EffectInDoubt && e.SendText != nil && now.Before(heard):
-		// While no process ran, no status could come.
-		return false, j, tx.HoldEffect(e, heard)
+	unheard := o.unheard(e)
+	switch {
+	case e.State == store.EffectInDoubt && unheard > 0:
+		return false, j, tx.HoldEffect(e, now.Add(unheard))
 	case e.State == store.EffectInDoubt:
 		e, err = tx.BeginLook(e, now.Add(leaseOf(e)))
 		return true, job{effect: e, state: state}, err
@@ -205,6 +205,31 @@ func (o *Outbox) takeOne(tx *store.Tx, e store.Effect, now time.Time) (taken boo
 	}
 	e, err = tx.BeginCall(e, now, now.Add(leaseOf(e)))
 	return true, job{effect: e, state: state}, err
+}
+
+// unheard returns for how long a status of a message in doubt may still come. It is measured here, because the clock may
+// have been set since, and from when this process began at the earliest, because while none ran no status could come.
+func (o *Outbox) unheard(e store.Effect) time.Duration {
+	if e.SendText == nil {
+		return 0
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	since, here := o.doubted[e.ID]
+	if !here {
+		since = o.began
+	}
+	return since + statusWait - o.Clock.Elapsed()
+}
+
+// doubt notes that a message is in doubt from now on. Those that waited long enough are forgotten: without a note, they
+// have.
+func (o *Outbox) doubt(e store.Effect) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := o.Clock.Elapsed()
+	maps.DeleteFunc(o.doubted, func(_ int64, since time.Duration) bool { return now-since > statusWait })
+	o.doubted[e.ID] = now
 }
 
 func timeoutOf(e store.Effect) time.Duration {

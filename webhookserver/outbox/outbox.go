@@ -73,12 +73,14 @@ type Outbox struct {
 	pace    *pace
 	// name tells this process from others that have the store open.
 	name string
-	// began is when Run did.
-	began time.Time
+	// began is when Run did, by Clock.Elapsed.
+	began time.Duration
 
 	mu sync.Mutex
 	// busy holds the effects whose calls are being made.
 	busy map[conversation.Destination]map[int64]struct{}
+	// doubted holds since when the messages are in doubt that came to be so here, by Clock.Elapsed.
+	doubted map[int64]time.Duration
 	// resting holds the destinations that are left alone for a moment.
 	resting map[conversation.Destination]rest
 	// stopped holds the destinations that no call can succeed with.
@@ -109,7 +111,7 @@ func New(o Options) *Outbox {
 	return &Outbox{
 		Options: o, wake: make(chan struct{}, 1), pace: newPace(), name: crand.Text(),
 		busy: map[conversation.Destination]map[int64]struct{}{}, stopped: map[conversation.Destination]stop{},
-		resting: map[conversation.Destination]rest{},
+		resting: map[conversation.Destination]rest{}, doubted: map[int64]time.Duration{},
 	}
 }
 
@@ -146,7 +148,7 @@ func (o *Outbox) StoppedReason(d conversation.Destination) string {
 // Run makes calls until the context ends or the store fails, and then waits for the calls that were begun.
 func (o *Outbox) Run(ctx context.Context) error {
 	defer o.running.Wait()
-	o.began = o.Clock.Now()
+	o.began = o.Clock.Elapsed()
 	for {
 		next, err := o.dispatch(ctx)
 		switch {

@@ -77,6 +77,8 @@ type bench struct {
 	clock           *clocktest.Fake
 	graph, helpdesk caller
 	outbox          *outbox.Outbox
+	// instead, if set, is called instead of helpdesk.
+	instead outbox.Caller
 	// throughput is how many messages a second the number may send: as good as any number, unless a test is about it.
 	throughput int
 }
@@ -103,9 +105,13 @@ func (b *bench) customer(id string) {
 
 func (b *bench) run() {
 	b.t.Helper()
+	helpdesk := b.instead
+	if helpdesk == nil {
+		helpdesk = &b.helpdesk
+	}
 	b.outbox = outbox.New(outbox.Options{
 		Store: b.store, Clock: b.clock, Log: slog.New(slog.DiscardHandler),
-		Callers:    map[conversation.Destination]outbox.Caller{conversation.Graph: &b.graph, conversation.Helpdesk: &b.helpdesk},
+		Callers:    map[conversation.Destination]outbox.Caller{conversation.Graph: &b.graph, conversation.Helpdesk: helpdesk},
 		Throughput: func() int { return b.throughput },
 		// The whole of the pause, so that its end can be told.
 		Jitter: func() float64 { return 1 },

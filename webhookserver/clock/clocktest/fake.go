@@ -10,9 +10,11 @@ import (
 
 // Fake is a clock that only Advance moves. It is safe for concurrent use.
 type Fake struct {
-	mu     sync.Mutex
-	now    time.Time
-	timers map[*timer]struct{}
+	mu  sync.Mutex
+	now time.Time
+	// elapsed is how far Advance moved the clock, and timers fire by it.
+	elapsed time.Duration
+	timers  map[*timer]struct{}
 	// changed is closed and replaced whenever a timer is added.
 	changed chan struct{}
 }
@@ -29,11 +31,18 @@ func (f *Fake) Now() time.Time {
 	return f.now
 }
 
+// Elapsed implements clock.Clock.
+func (f *Fake) Elapsed() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.elapsed
+}
+
 // NewTimer implements clock.Clock. A timer of no duration fires at once.
 func (f *Fake) NewTimer(d time.Duration) clock.Timer {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t := &timer{clock: f, at: f.now.Add(d), c: make(chan time.Time, 1)}
+	t := &timer{clock: f, at: f.elapsed + d, c: make(chan time.Time, 1)}
 	if d <= 0 {
 		t.c <- f.now
 		return t
@@ -48,13 +57,20 @@ func (f *Fake) NewTimer(d time.Duration) clock.Timer {
 func (f *Fake) Advance(d time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.now = f.now.Add(d)
+	f.now, f.elapsed = f.now.Add(d), f.elapsed+d
 	for t := range f.timers {
-		if !t.at.After(f.now) {
+		if t.at <= f.elapsed {
 			delete(f.timers, t)
 			t.c <- f.now
 		}
 	}
+}
+
+// Set sets the clock forward or back, as an operator of the machine does: no time passes.
+func (f *Fake) Set(by time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.now = f.now.Add(by)
 }
 
 // AwaitTimers blocks until at least n timers wait to fire, so that a test does not turn the clock before the code
@@ -73,7 +89,7 @@ func (f *Fake) AwaitTimers(n int) {
 
 type timer struct {
 	clock *Fake
-	at    time.Time
+	at    time.Duration
 	c     chan time.Time
 }
 

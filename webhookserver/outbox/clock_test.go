@@ -1,0 +1,110 @@
+package outbox_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// slow is a destination that answers when the test lets it.
+type slow struct {
+	caller
+	arrived, answer chan struct{}
+}
+
+func (s *slow) Call(ctx context.Context, e store.Effect, state conversation.State) (string, error) {
+	s.arrived <- struct{}{}
+	<-s.answer
+	return s.caller.Call(ctx, e, state)
+}
+
+func TestACallThatIsBeingMadeIsNotMadeAgainWhenTheClockIsSetForward(t *testing.T) {
+	b := newBench(t)
+	helpdesk := &slow{arrived: make(chan struct{}, 2), answer: make(chan struct{})}
+	b.instead = helpdesk
+	b.update(func(tx *store.Tx) error {
+		return tx.AddEffects("c", []conversation.Effect{{Key: "ticket", Kind: conversation.KindOpenTicket, OpenTicket: &conversation.OpenTicket{}}}, start)
+	})
+	b.run()
+	<-helpdesk.arrived
+	b.clock.Set(24 * time.Hour)
+	// Something else is done after the clock was set, and so the outbox has looked at it.
+	b.customer("other")
+	b.update(func(tx *store.Tx) error {
+		return tx.AddEffects("other", []conversation.Effect{{Key: "other", Kind: conversation.KindOpenTicket, OpenTicket: &conversation.OpenTicket{}}}, start)
+	})
+	b.outbox.Wake()
+	<-helpdesk.arrived
+	if e := b.effect("ticket"); e.State != store.EffectInFlight || e.Attempts != 1 {
+		t.Errorf("the call that is being made: %+v", e)
+	}
+	close(helpdesk.answer)
+	b.becomes("ticket", store.EffectDone)
+	b.becomes("other", store.EffectDone)
+	if made := helpdesk.made(); len(made) != 2 {
+		t.Errorf("calls: %v", made)
+	}
+}
+
+func TestAReplyInDoubtIsLeftAloneAsLongWhenTheClockIsSet(t *testing.T) {
+	for name, by := range map[string]time.Duration{"forward": time.Hour, "back": -time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.graph.answer = func(n int, _ store.Effect) error {
+				if n == 1 {
+					return fail(outbox.InDoubt)
+				}
+				return nil
+			}
+			b.reply("r")
+			b.run()
+			b.becomes("r/send/1", store.EffectInDoubt)
+			b.clock.AwaitTimers(1)
+			claim := b.effect("r/send/1").Claim
+			b.clock.Set(by)
+			b.clock.Advance(119 * time.Second)
+			b.outbox.Wake()
+			b.clock.AwaitTimers(1)
+			if e := b.effect("r/send/1"); e.Claim != claim || e.State != store.EffectInDoubt {
+				t.Fatalf("it was looked at before a status could come: %+v", e)
+			}
+			if by < 0 {
+				// What is written down by the clock waits until the clock is there again: late, and never early.
+				b.clock.Advance(-by)
+			}
+			b.clock.Advance(time.Second)
+			b.eventually("it is repeated", func() bool { return len(b.graph.made()) == 2 })
+			b.becomes("r/send/1", store.EffectDone)
+		})
+	}
+}
+
+func TestAProcessThatStartsGivesStatusesTheTimeToCome(t *testing.T) {
+	b := newBench(t)
+	b.reply("r")
+	b.update(func(tx *store.Tx) error {
+		e, _, err := tx.EffectByKey("r/send/1")
+		if err != nil {
+			return err
+		}
+		_, err = tx.BeginCall(e, start, start)
+		return err // And then the process dies.
+	})
+	// The receiver is away for an hour, in which Meta could not tell what became of the message.
+	b.clock.Advance(time.Hour)
+	b.run()
+	b.becomes("r/send/1", store.EffectInDoubt)
+	b.clock.AwaitTimers(1)
+	b.clock.Advance(119 * time.Second)
+	b.outbox.Wake()
+	b.clock.AwaitTimers(1)
+	if made := b.graph.made(); len(made) != 0 {
+		t.Fatalf("it was repeated before a status could come: %v", made)
+	}
+	b.clock.Advance(2 * time.Second)
+	b.becomes("r/send/1", store.EffectDone)
+}
