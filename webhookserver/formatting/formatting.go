@@ -70,23 +70,9 @@ func clean(text string) string {
 }
 
 func plain(text string) string {
-	lines := strings.Split(text, "\n")
-	for again := true; again; {
-		facts := make([]fact, len(lines))
-		for i, l := range lines {
-			facts[i] = fact{text: strings.TrimSpace(l), signature: l == signatureMark}
-		}
-		cut := history(facts)
-		kept := lines[:0:0]
-		for i, l := range lines {
-			if !cut[i] {
-				kept = append(kept, l)
-			}
-		}
-		// What a cut brings together may be history in its turn.
-		again = len(kept) < len(lines)
-		lines = kept
-	}
+	lines := withoutHistory(strings.Split(text, "\n"), func(l string) fact {
+		return fact{text: strings.TrimSpace(l), signature: l == signatureMark}
+	})
 	for i, l := range lines {
 		lines[i] = strings.TrimRightFunc(l, unicode.IsSpace)
 	}

@@ -42,6 +42,27 @@ var (
 		`отправлено|кому|тема|发送时间|收件人|主题)\*? ?\*?[:：]`)
 )
 
+// withoutHistory drops the lines that are history. What a cut brings together may be history in its turn.
+func withoutHistory[L any](lines []L, factOf func(L) fact) []L {
+	for {
+		facts := make([]fact, len(lines))
+		for i, l := range lines {
+			facts[i] = factOf(l)
+		}
+		cut := history(facts)
+		kept := lines[:0:0]
+		for i, l := range lines {
+			if !cut[i] {
+				kept = append(kept, l)
+			}
+		}
+		if len(kept) == len(lines) {
+			return lines
+		}
+		lines = kept
+	}
+}
+
 // history tells which lines are the quoted history of a reply, what introduces it, or the signature.
 func history(lines []fact) (cut []bool) {
 	cut = make([]bool, len(lines))

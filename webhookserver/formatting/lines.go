@@ -175,23 +175,11 @@ func (w *writer) splice(other *writer) {
 // String returns the lines as WhatsApp reads them, without history.
 func (w *writer) String() string {
 	w.end()
-	lines := w.lines
-	for again := true; again; {
-		facts := make([]fact, len(lines))
-		for i, l := range lines {
-			facts[i] = l.fact
-			facts[i].text = strings.TrimSpace(l.prefix + l.words())
-		}
-		cut := history(facts)
-		kept := lines[:0:0]
-		for i, l := range lines {
-			if !cut[i] {
-				kept = append(kept, l)
-			}
-		}
-		again = len(kept) < len(lines)
-		lines = kept
-	}
+	lines := withoutHistory(w.lines, func(l line) fact {
+		f := l.fact
+		f.text = strings.TrimSpace(l.prefix + l.words())
+		return f
+	})
 	var out []string
 	for i := 0; i < len(lines); i++ {
 		if lines[i].code {
