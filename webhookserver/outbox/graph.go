@@ -138,6 +138,17 @@ func (g *GraphCaller) Find(context.Context, store.Effect) (string, bool, error) 
 	return "", false, nil
 }
 
+// whatToDo tells admins what mends the errors that stop all sending.
+var whatToDo = map[cloudapi.Class]string{
+	cloudapi.ClassInvalidToken:  "Generate a new token for the system user and put it into the channel's Secret.",
+	cloudapi.ClassPermission:    "Give the system user of the access token the permission whatsapp_business_messaging and access to the business account.",
+	cloudapi.ClassNotFound:      "Look in WhatsApp Manager whether the phone number is still there, and whether the system user of the access token may see it.",
+	cloudapi.ClassPolicy:        "Meta limits or blocks this number or account: see Account quality in WhatsApp Manager for why, and how to have it reviewed.",
+	cloudapi.ClassPayment:       "Put the payment method of the business account in order in WhatsApp Manager.",
+	cloudapi.ClassNotRegistered: "Register the phone number for the Cloud API in WhatsApp Manager.",
+	cloudapi.ClassThrottled:     "The app made too many calls for now; sending goes on by itself.",
+}
+
 // Judge implements Caller.
 func (g *GraphCaller) Judge(err error) Verdict {
 	if errors.Is(err, errNoToken) {
@@ -147,12 +158,16 @@ func (g *GraphCaller) Judge(err error) Verdict {
 	if errors.As(err, &lost) {
 		return Verdict{Means: Refused, Reason: err.Error()}
 	}
+	class := cloudapi.ClassOf(err)
 	v := Verdict{Reason: err.Error(), After: cloudapi.RetryAfter(err)}
+	if todo, known := whatToDo[class]; known {
+		v.Reason += ". " + todo
+	}
 	if !cloudapi.NotSent(err) {
 		v.Means = InDoubt
 		return v
 	}
-	switch class := cloudapi.ClassOf(err); class {
+	switch class {
 	case cloudapi.ClassInvalidToken, cloudapi.ClassAppSecret:
 		v.Means = StopUntilChanged
 	case cloudapi.ClassPermission, cloudapi.ClassPolicy, cloudapi.ClassPayment, cloudapi.ClassNotRegistered, cloudapi.ClassNotFound,
