@@ -25,7 +25,7 @@ func SQLite(_ testing.TB, dir string) func(context.Context) (store.Store, error)
 func Postgres(tb testing.TB) Engine {
 	tb.Helper()
 	server := postgrestest.Start(tb, postgrestest.Options{Settings: map[string]string{
-		"fsync": "off", "full_page_writes": "off", "max_connections": "300",
+		"fsync": "off", "full_page_writes": "off", "max_connections": "300", "autovacuum": "off", "jit": "off",
 	}})
 	var runs atomic.Int64
 	return func(testing.TB, string) func(context.Context) (store.Store, error) {
