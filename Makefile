@@ -107,7 +107,7 @@ e2e: ## Test the product in a real cluster made from this tree (KEEP=1 keeps the
 .PHONY: reliability
 reliability: ## Take the power CUTS (20) times and let crash RUNS (1000) times: nothing acknowledged may be lost (power cuts need root)
 	@hack/postgres
-	RELIABILITY_CUTS=$(CUTS) RELIABILITY_RUNS=$(RUNS) go test -tags reliability -count 1 -timeout 3h -v $(TESTFLAGS) ./test/reliability/...
+	RELIABILITY_CUTS=$(CUTS) RELIABILITY_RUNS=$(RUNS) go test -tags reliability -count 1 -timeout 3h -v $(TESTFLAGS) ./test/reliability/... ./test/crash/...
 
 .PHONY: contract
 contract: $(CONTRACT)/node_modules/.package-lock.json ## Compare with independent implementations (needs Node.js with npm)

@@ -17,7 +17,7 @@ import (
 
 const (
 	// patience bounds how long the receiver may take to come to rest, on a machine with much else to do.
-	patience = 2 * time.Minute
+	patience = 10 * time.Minute
 	// tick is how long nothing may move before the clock is turned.
 	tick = 3 * time.Millisecond
 	// outage is how long the receiver is away after a death where other processes may have the store open: longer than

@@ -2,7 +2,9 @@ package crash
 
 import (
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 
@@ -12,6 +14,8 @@ import (
 const (
 	// atOnce is how many runs are played at the same time: they mostly wait.
 	atOnce = 6
+	// share is of how many points Exhaust plays one.
+	share = 3
 	// faultsOfARun is how often the receiver dies in a run of Random, and lostAnswers and withheld are the shares there.
 	faultsOfARun = 3
 	lostAnswers  = 0.2
@@ -36,20 +40,34 @@ type game struct {
 	faults Faults
 }
 
-// Exhaust plays the story once for each point at which a process can die. The worlds take turns, and so does whether
-// WhatsApp tells what became of messages.
+// Exhaust plays the story once for each point at which a process can die, or, unless `make reliability` asks for all, for
+// a third of them: each test takes a third by its name. The worlds take turns, and so does whether WhatsApp tells what
+// became of messages.
 func Exhaust(tb testing.TB, worlds ...World) Summary {
 	tb.Helper()
+	share := share
+	if Thorough() {
+		share = 1
+	}
+	name := fnv.New32a()
+	_, _ = name.Write([]byte(tb.Name()))
 	var games []game
 	for at := range points(tb, worlds) {
 		// A point before something is followed by the one after it: both are played in the same circumstances.
-		turn := at / 2
+		turn := at/2 + int(name.Sum32()%uint32(share))
+		if turn%share != 0 {
+			continue
+		}
+		turn /= share
 		games = append(games, game{worlds[turn%len(worlds)], Faults{
 			Seed: uint64(at), Deaths: []int{at + 1}, Withheld: float64(turn / len(worlds) % 2),
 		}})
 	}
 	return playAll(tb, games)
 }
+
+// Thorough tells that `make reliability` runs.
+func Thorough() bool { return os.Getenv("RELIABILITY_RUNS") != "" }
 
 // Random plays the story many times, each time with deaths and lost answers that a seed draws. The worlds take turns.
 func Random(tb testing.TB, runs int, worlds ...World) Summary {

@@ -1,4 +1,4 @@
-package webhookserver_test
+package crash_test
 
 import (
 	"context"
