@@ -97,7 +97,7 @@ lint-fix: $(BIN)/golangci-lint ## Run the linters and let them repair what they 
 test: ## Run unit tests and the tests against a real API server and a real PostgreSQL, with the race detector
 	@hack/postgres
 	@assets=$$(hack/envtest); set -x; \
-	KUBEBUILDER_ASSETS="$$assets" go test -race $(TESTFLAGS) $(TEST)
+	KUBEBUILDER_ASSETS="$$assets" go test -race -timeout 30m $(TESTFLAGS) $(TEST)
 	@$(if $(filter ./...,$(TEST)),set -e; for module in $(OTHER_MODULES); do (cd $$module; set -x; go test $(TESTFLAGS) ./...); done,true)
 
 .PHONY: e2e

@@ -15,7 +15,7 @@ const (
 	// atOnce is how many runs are played at the same time: they mostly wait.
 	atOnce = 6
 	// share is of how many points Exhaust plays one.
-	share = 3
+	share = 6
 	// faultsOfARun is how often the receiver dies in a run of Random, and lostAnswers and withheld are the shares there.
 	faultsOfARun = 3
 	lostAnswers  = 0.2
@@ -41,7 +41,7 @@ type game struct {
 }
 
 // Exhaust plays the story once for each point at which a process can die, or, unless `make reliability` asks for all, for
-// a third of them: each test takes a third by its name. The worlds take turns, and so does whether WhatsApp tells what
+// a sixth of them: each test takes another sixth, by its name. The worlds take turns, and so does whether WhatsApp tells what
 // became of messages.
 func Exhaust(tb testing.TB, worlds ...World) Summary {
 	tb.Helper()
