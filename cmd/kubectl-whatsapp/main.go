@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"golang.org/x/term"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -23,8 +22,13 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := command.Run(ctx, os.Args[1:], command.Options{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
-		Watched: term.IsTerminal(int(os.Stderr.Fd())), Now: time.Now, Interval: time.Second,
+		Watched: isTerminal(os.Stderr), Now: time.Now, Interval: time.Second,
 	})
 	stop()
 	os.Exit(code)
+}
+
+func isTerminal(file *os.File) bool {
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

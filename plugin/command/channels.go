@@ -25,7 +25,7 @@ func (p *program) status() *cobra.Command {
 			"Without a name, list the channels of the namespace.\n\n" +
 			"With a name, the exit code is 3 while the channel is not ready.",
 		Example: "  kubectl whatsapp status\n  kubectl whatsapp status -A -o wide\n  kubectl whatsapp status support -n helpdesk",
-		Args:    atMost(1, "the name of a channel"), ValidArgsFunction: p.completeChannels,
+		Args:    atMostOne("the name of a channel"), ValidArgsFunction: p.completeChannels,
 	}
 	c.Flags().BoolVarP(&allNamespaces, "all-namespaces", "A", false, "list the channels of all namespaces")
 	out := outputFlag(c, formWide, formJSON, formYAML, formName)
@@ -104,7 +104,7 @@ func (p *program) setup() *cobra.Command {
 			"paste are shown: this is the only command that reads the verify token, so do not run it where others watch.\n\n" +
 			"The exit code is 3 while Meta does not call the channel.",
 		Example: "  kubectl whatsapp setup support\n  kubectl whatsapp setup support --wait",
-		Args:    exactly(1, "the name of a channel"), ValidArgsFunction: p.completeChannels,
+		Args:    exactlyOne("the name of a channel"), ValidArgsFunction: p.completeChannels,
 	}
 	c.Flags().BoolVarP(&wait, "wait", "w", false, "wait until Meta calls the channel")
 	p.timeoutFlag(c, 10*time.Minute)

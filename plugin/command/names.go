@@ -101,19 +101,19 @@ func (p *program) channelNames(ctx context.Context, suffix string) []cobra.Compl
 	return names
 }
 
-// exactly and atMost bound the arguments of a command.
-func exactly(n int, what string) cobra.PositionalArgs {
+// exactlyOne and atMostOne bound the arguments of a command.
+func exactlyOne(what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
-		if len(args) != n {
+		if len(args) != 1 {
 			return usage(fmt.Errorf("this needs %s, and nothing else", what))
 		}
 		return nil
 	}
 }
 
-func atMost(n int, what string) cobra.PositionalArgs {
+func atMostOne(what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
-		if len(args) > n {
+		if len(args) > 1 {
 			return usage(fmt.Errorf("this takes %s at most", what))
 		}
 		return nil

@@ -20,7 +20,7 @@ func (p *program) rotateVerifyToken() *cobra.Command {
 			"which is the only thing of the channel that is changed, and wait until the token is there. The one before is valid\n" +
 			"until Meta has made its handshake with the new one, or for 24 hours.",
 		Example: "  kubectl whatsapp rotate-verify-token support",
-		Args:    exactly(1, "the name of a channel"), ValidArgsFunction: p.completeChannels,
+		Args:    exactlyOne("the name of a channel"), ValidArgsFunction: p.completeChannels,
 	}
 	p.timeoutFlag(c, 2*time.Minute)
 	c.RunE = func(c *cobra.Command, args []string) error {

@@ -41,7 +41,7 @@ func (p *program) sendTest() *cobra.Command {
 			"The channel treats it like any message: it opens a ticket, and a welcome is sent to that number, which WhatsApp\n" +
 			"does not know, so the ticket shows it as failed. Close the ticket afterwards.",
 		Example: "  kubectl whatsapp send-test support\n  kubectl whatsapp send-test support --direct",
-		Args:    exactly(1, "the name of a channel"), ValidArgsFunction: p.completeChannels,
+		Args:    exactlyOne("the name of a channel"), ValidArgsFunction: p.completeChannels,
 	}
 	flags := c.Flags()
 	flags.StringVar(&t.text, "text", "", "what the customer writes; a text that says that it is a test if left out")
@@ -153,7 +153,8 @@ func (t test) route(cl *cluster.Cluster, channel *v1alpha1.WhatsAppChannel) (*ht
 // roots are the system's authorities and those of the file.
 func (t test) roots() (*x509.CertPool, error) {
 	if t.caFile == "" {
-		return nil, nil //nolint:nilnil // No pool stands for the system's.
+		// No pool stands for the system's.
+		return nil, nil
 	}
 	pem, err := os.ReadFile(t.caFile)
 	if err != nil {
@@ -174,7 +175,7 @@ func lookUp(ctx context.Context, r *receiver.Client, wamid string) (*wire.Messag
 	message, err := r.Message(ctx, wamid)
 	switch {
 	case receiver.IsNotFound(err):
-		return nil, nil //nolint:nilnil // A message that is not taken up is no error.
+		return nil, nil
 	case err != nil:
 		return nil, err
 	}

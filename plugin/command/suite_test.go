@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -236,7 +237,7 @@ func (b *bench) grant() {
 	decoder := yaml.NewYAMLOrJSONDecoder(file, 4096)
 	for {
 		var role rbacv1.Role
-		if err := decoder.Decode(&role); err == io.EOF {
+		if err := decoder.Decode(&role); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			b.t.Fatal(err)

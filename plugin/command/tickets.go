@@ -25,7 +25,7 @@ func (p *program) tickets() *cobra.Command {
 		Long: "List the tickets of a channel's built-in inbox, the newest first. The name may be left out where the namespace has one\n" +
 			"channel.",
 		Example: "  kubectl whatsapp tickets support\n  kubectl whatsapp tickets --state open -o wide",
-		Args:    atMost(1, "the name of a channel"), ValidArgsFunction: p.completeChannels,
+		Args:    atMostOne("the name of a channel"), ValidArgsFunction: p.completeChannels,
 	}
 	c.Flags().StringVar(&state, "state", "", "list those that are open, pending or closed; all if left out")
 	c.Flags().IntVar(&limit, "limit", 50, "list this many at most")
@@ -85,7 +85,7 @@ func (p *program) show() *cobra.Command {
 		Short:   "Show what is on a ticket",
 		Long:    "Show a ticket with its articles, and how far each message to the customer has got.",
 		Example: "  kubectl whatsapp show support/12\n  kubectl whatsapp show 12 --save ./files",
-		Args:    exactly(1, "the name of a ticket, such as support/12"),
+		Args:    exactlyOne("the name of a ticket, such as support/12"),
 	}
 	c.Flags().StringVar(&folder, "save", "", "folder to save the ticket's files in")
 	out := outputFlag(c, formJSON, formYAML)
@@ -143,7 +143,7 @@ func (p *program) change(name, short, to string) *cobra.Command {
 	c := &cobra.Command{
 		Use: name + " TICKET", Short: short, Long: short + ".",
 		Example: "  kubectl whatsapp " + name + " support/12",
-		Args:    exactly(1, "the name of a ticket, such as support/12"),
+		Args:    exactlyOne("the name of a ticket, such as support/12"),
 	}
 	return p.onTicket(c, func(ctx context.Context, r *receiver.Client, channel string, id int64) error {
 		t, err := r.Change(ctx, id, to)

@@ -17,7 +17,7 @@ func (p *program) deadLetters() *cobra.Command {
 		Short:   "List the calls to Meta and the helpdesk that were given up",
 		Long:    "List the calls to Meta and the helpdesk that were given up and wait for a person, the oldest first.",
 		Example: "  kubectl whatsapp dead-letters support\n  kubectl whatsapp dead-letters support -o name | xargs -n 1 kubectl whatsapp replay",
-		Args:    atMost(1, "the name of a channel"), ValidArgsFunction: p.completeChannels,
+		Args:    atMostOne("the name of a channel"), ValidArgsFunction: p.completeChannels,
 	}
 	out := outputFlag(c, formWide, formJSON, formYAML, formName)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -46,7 +46,7 @@ func (p *program) deadLetters() *cobra.Command {
 
 // onItem makes a command of something that is not a ticket, which says what it has done.
 func (p *program) onItem(c *cobra.Command, kind, done string, do func(context.Context, *receiver.Client, int64) error) *cobra.Command {
-	c.Args, c.ValidArgsFunction = exactly(1, "the name of a "+kind+", such as support/3"), p.completeItems
+	c.Args, c.ValidArgsFunction = exactlyOne("the name of a "+kind+", such as support/3"), p.completeItems
 	c.RunE = func(c *cobra.Command, args []string) error {
 		named, err := parseItem(args[0], kind)
 		if err != nil {
@@ -116,7 +116,7 @@ func (p *program) listQuarantine() *cobra.Command {
 		Short:   "List what is in quarantine, the oldest first",
 		Long:    "List what is in quarantine, the oldest first.",
 		Example: "  kubectl whatsapp quarantine list support",
-		Args:    atMost(1, "the name of a channel"), ValidArgsFunction: p.completeChannels,
+		Args:    atMostOne("the name of a channel"), ValidArgsFunction: p.completeChannels,
 	}
 	out := outputFlag(c, formWide, formJSON, formYAML, formName)
 	c.RunE = func(c *cobra.Command, args []string) error {

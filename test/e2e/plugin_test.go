@@ -31,7 +31,8 @@ var _ = Describe("kubectl whatsapp", Ordered, ContinueOnFailure, func() {
 		cmd.Env = append(os.Environ(), "KUBECONFIG="+cluster.Kubeconfig, "PATH="+folder+string(os.PathListSeparator)+os.Getenv("PATH"))
 		session, err := gexec.Start(cmd, GinkgoWriter, GinkgoWriter)
 		Expect(err).NotTo(HaveOccurred())
-		Eventually(session).WithContext(ctx).Should(gexec.Exit(code))
+		// The commands have timeouts of their own.
+		Eventually(session).WithContext(ctx).WithTimeout(4 * time.Minute).Should(gexec.Exit(code))
 		return session
 	}
 
