@@ -198,7 +198,7 @@ func (z *Zammad) ring(p *Process, ticket int, known func() (bool, error)) error 
 	desk := z.desks[p]
 	z.mu.Unlock()
 	body := `{"ticket":{"id":` + strconv.Itoa(ticket) + `}}`
-	for deadline := time.Now().Add(patience / 4); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		request := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", strings.NewReader(body))
 		request.Header.Set("X-Hub-Signature", zammadtest.Sign([]byte(body), zammadSecret))
 		desk.Doorbell().ServeHTTP(httptest.NewRecorder(), request)

@@ -16,7 +16,7 @@ func report(t *testing.T, sum crash.Summary) {
 }
 
 func TestNothingIsLostOrDoubledWhenMuchGoesWrong(t *testing.T) {
-	report(t, crash.Random(t, 12, crash.World{Engine: crash.SQLite, Helpdesk: crash.NewZammad(t, 0)}))
+	report(t, crash.Random(t, 8, crash.World{Engine: crash.SQLite, Helpdesk: crash.NewZammad(t, 0)}))
 }
 
 func TestEverythingArrivesInOrderWhenZammadWasAwayForHours(t *testing.T) {
