@@ -33,6 +33,8 @@ type Options struct {
 	// Dir is the directory that holds the server's data and socket; empty for one that is removed after the test.
 	// A directory with the data of an earlier server is taken up again.
 	Dir string
+	// Synced makes a new server's data durable before it starts, which takes time that is wasted where no disk fails.
+	Synced bool
 	// Settings are parameters of the server, as in postgresql.conf.
 	Settings map[string]string
 }
@@ -41,11 +43,14 @@ type Options struct {
 type Server struct {
 	tb       testing.TB
 	bin, dir string
+	synced   bool
 	settings map[string]string
 
 	leash  io.Closer
 	ended  chan struct{}
 	output string
+	// pid is that of the server, noted while it could be read.
+	pid int
 }
 
 // Start runs a server until the test ends. If it cannot, the test fails: nothing that needs a database is skipped.
@@ -55,7 +60,7 @@ func Start(tb testing.TB, o Options) *Server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := &Server{tb: tb, bin: bin, dir: o.Dir, settings: o.Settings}
+	s := &Server{tb: tb, bin: bin, dir: o.Dir, synced: o.Synced, settings: o.Settings}
 	if s.dir == "" {
 		// The path of a socket may be no longer than 107 bytes, which the directory of a test can exceed.
 		if s.dir, err = os.MkdirTemp("", "postgres"); err != nil { //nolint:usetesting // For the reason above.
@@ -100,8 +105,14 @@ func (s *Server) create() {
 			s.tb.Fatal(err)
 		}
 	}
-	cmd := s.command(filepath.Join(s.bin, "initdb"), "--pgdata", filepath.Join(s.dir, "data"), "--username", "postgres",
-		"--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions")
+	args := []string{
+		"--pgdata", filepath.Join(s.dir, "data"), "--username", "postgres",
+		"--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-instructions",
+	}
+	if !s.synced {
+		args = append(args, "--no-sync")
+	}
+	cmd := s.command(filepath.Join(s.bin, "initdb"), args...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		s.tb.Fatalf("make a PostgreSQL database in %s: %v\n%s", s.dir, err, out)
 	}
@@ -138,18 +149,28 @@ const leash = `exec 3<&0; "$@" 3<&- & pid=$!; { cat <&3 >/dev/null; kill -QUIT $
 // Run starts the server again after Kill or Stop, and waits until it answers.
 func (s *Server) Run() {
 	s.tb.Helper()
+	if err := s.TryRun(); err != nil {
+		s.tb.Fatal(err)
+	}
+}
+
+// TryRun is Run where the server may be beyond starting again. The error then quotes what it said.
+func (s *Server) TryRun() error {
+	s.tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	for {
 		s.launch()
 		err := s.await(ctx)
 		if err == nil {
-			return
+			s.pid = s.PID()
+			return nil
 		}
 		out, _ := os.ReadFile(s.output)
 		// The processes of a server that was killed notice that one after the other.
 		if ctx.Err() != nil || !strings.Contains(string(out), "is still in use") {
-			s.tb.Fatalf("PostgreSQL does not answer: %v\n%s", err, out)
+			s.Stop()
+			return fmt.Errorf("PostgreSQL does not answer: %w\n%s", err, out)
 		}
 	}
 }
@@ -243,12 +264,11 @@ func (s *Server) Stop() {
 // Kill ends the server as a crash does: what it had not written is lost, and it has to recover.
 func (s *Server) Kill() {
 	s.tb.Helper()
-	pid := s.PID()
-	if pid == 0 {
+	if s.leash == nil || s.pid == 0 {
 		s.tb.Fatal("PostgreSQL does not run")
 	}
-	// Its other processes notice by themselves that it is gone.
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+	// Its other processes notice by themselves that it is gone. It is gone already where its disk has failed.
+	if err := syscall.Kill(s.pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		s.tb.Fatal(err)
 	}
 	s.Stop()
