@@ -21,6 +21,7 @@ func TestCallsProveTheAppSecretThroughItsRotation(t *testing.T) {
 	customer := r.meta.Customer(customerPhone, customerName)
 	customer.SendsFile(r.number.ID, cloudapitest.File{Kind: "image", MIMEType: "image/png", Content: png})
 	r.eventually("the welcome", func() bool { return len(customer.Received()) == 1 })
+	r.eventually("a ticket", func() bool { return len(r.tickets()) == 1 })
 	r.eventually("the file", func() bool {
 		a := r.ticket(1).Articles
 		return len(a) > 0 && len(a[0].Attachments) == 1 && a[0].Attachments[0].State == "kept"
