@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -30,7 +31,7 @@ type Result struct {
 	Acknowledged []int64
 	// Others counts the answers that were not 200, by status.
 	Others map[int]int
-	// Delays are the times from when a webhook was meant to be sent until it was answered, in order.
+	// Delays are the times from when a webhook was meant to be sent until it was answered 200, in order.
 	Delays []time.Duration
 }
 
@@ -76,7 +77,7 @@ type worker struct {
 }
 
 func (w *worker) note(id int64, status int) {
-	if status == 200 {
+	if status == http.StatusOK {
 		w.acknowledged = append(w.acknowledged, id)
 		return
 	}
@@ -147,8 +148,9 @@ func (o Open) Run(ctx context.Context, t Target) (Result, error) {
 			if err != nil {
 				return err
 			}
-			w.delays = append(w.delays, time.Since(meant))
-			w.note(id, status)
+			if w.note(id, status); status == http.StatusOK {
+				w.delays = append(w.delays, time.Since(meant))
+			}
 		}
 		return nil
 	})
