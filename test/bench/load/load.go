@@ -135,7 +135,7 @@ func (o Open) Run(ctx context.Context, t Target) (Result, error) {
 		for id := int64(n); id < total; id += int64(o.Connections) {
 			meant := start.Add(time.Duration(id) * each)
 			if wait := time.Until(meant); wait > 0 {
-				time.Sleep(wait)
+				time.Sleep(wait) //nolint:forbidigo // The time is what this load is made of.
 			}
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -164,9 +164,13 @@ func run(ctx context.Context, t Target, connections int, each func(n int, w *wor
 		if err != nil {
 			return Result{}, err
 		}
-		defer sender.Close()
 		workers[i] = &worker{Sender: sender, others: map[int]int{}}
 	}
+	defer func() {
+		for _, w := range workers {
+			_ = w.Close()
+		}
+	}()
 	errs := make([]error, connections)
 	var running sync.WaitGroup
 	for i, w := range workers {

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"slices"
 	"strings"
 	"time"
 )
@@ -133,7 +134,7 @@ func (w *writer) spoiled(kind Kind, id, customer int64, at time.Time) []byte {
 
 // digits writes a number with leading zeros.
 func digits(into []byte, n int64) {
-	for i := len(into) - 1; i >= 0; i-- {
+	for i := range slices.Backward(into) {
 		into[i] = byte('0' + n%10)
 		n /= 10
 	}

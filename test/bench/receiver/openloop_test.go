@@ -23,7 +23,7 @@ const (
 // TestOpenLoop sends webhooks at given times, as Meta does, and looks each up that was acknowledged.
 func TestOpenLoop(t *testing.T) {
 	c := startChannel(t, embedded)
-	time.Sleep(restTime)
+	time.Sleep(restTime) //nolint:forbidigo // Rest is what is measured.
 	figures.Print("receiver.rss.idle", c.memory(), "MiB")
 
 	before := c.cpu()

@@ -21,8 +21,8 @@ func TestRates(t *testing.T) {
 		rate func(*testing.T) float64
 	}{
 		{"ack.null", nothingKept},
-		{"ack.sqlite", func(t *testing.T) float64 { return acknowledgements(t, embedded) }},
-		{"ack.postgres", func(t *testing.T) float64 { return acknowledgements(t, postgres(server)) }},
+		{"ack.sqlite", func(t *testing.T) float64 { t.Helper(); return acknowledgements(t, embedded) }},
+		{"ack.postgres", func(t *testing.T) float64 { t.Helper(); return acknowledgements(t, postgres(server)) }},
 		{"reject", rejections},
 	}
 	rates := make([][]float64, len(contenders))
@@ -56,6 +56,7 @@ func run(t *testing.T, p *process, target load.Target, spoiled bool) load.Result
 }
 
 func nothingKept(t *testing.T) float64 {
+	t.Helper()
 	p, target := startCeiling(t)
 	result := run(t, p, target, false)
 	if len(result.Others) > 0 {
@@ -66,6 +67,7 @@ func nothingKept(t *testing.T) float64 {
 
 // acknowledgements counts nothing but answers of 200, each of which is looked up after the receiver was killed.
 func acknowledgements(t *testing.T, engine engine) float64 {
+	t.Helper()
 	c := startChannel(t, engine)
 	result := run(t, c.process, c.target, false)
 	c.kill()
@@ -82,6 +84,7 @@ func acknowledgements(t *testing.T, engine engine) float64 {
 
 // rejections counts answers of 401. Nothing may be written for them, and nobody called.
 func rejections(t *testing.T) float64 {
+	t.Helper()
 	c := startChannel(t, embedded)
 	before := c.written()
 	result := run(t, c.process, c.target, true)
