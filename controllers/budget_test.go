@@ -46,7 +46,7 @@ func TestGraphBudget(t *testing.T) {
 	}
 
 	rest := world.countHour()
-	fmt.Printf("graph.requests_per_account_hour: %d requests\n", rest)
+	t.Logf("graph.requests_per_account_hour: %d requests", rest)
 	if rest >= 20 {
 		t.Errorf("%d channels at rest asked Meta %d times in an hour", channels, rest)
 	}

@@ -22,22 +22,7 @@ const maxRegistrationSteps = 4
 
 // register reads back what Meta has and, with Automatic registration, brings it to what the channel wants.
 func (r *Reconciler) register(ctx context.Context, s *scope) error {
-	switch {
-	case s.callbackURL == "":
-		s.registered = fails(v1alpha1.ReasonHostnameMissing, hostnameMissing)
-		return nil
-	case s.credentials != nil && !s.proven():
-		s.registered = unknown(v1alpha1.ReasonWaitingForCredentials, "The registration is looked at as soon as the credentials are valid: see CredentialsValid.")
-		return nil
-	case s.number == nil || !s.held:
-		if s.phoneNumber != nil {
-			s.registered = unknown(v1alpha1.ReasonWaitingForPhoneNumber, "The registration is looked at as soon as the phone number is known to be this channel's: see PhoneNumberReady.")
-		}
-		return nil
-	case !s.proven() || s.graphFailure != nil || s.configuration == nil:
-		return nil
-	case !s.verifyToken.known():
-		s.registered = fails(v1alpha1.ReasonWaitingForReceiver, "The registration is looked at as soon as the verify token is known: see ReceiverAvailable.")
+	if !s.mayRegister() {
 		return nil
 	}
 	facts, err := r.readRegistration(ctx, s)
@@ -90,6 +75,29 @@ func (r *Reconciler) register(ctx context.Context, s *scope) error {
 	s.registered = fails(v1alpha1.ReasonRegistering, "Meta accepted the callback URL and does not show it yet.")
 	s.graphFailure = errNotShownYet
 	return nil
+}
+
+// mayRegister reports whether all is known that a registration needs, and says where it is not.
+func (s *scope) mayRegister() bool {
+	switch {
+	case s.callbackURL == "":
+		s.registered = fails(v1alpha1.ReasonHostnameMissing, hostnameMissing)
+		return false
+	case s.credentials != nil && !s.proven():
+		s.registered = unknown(v1alpha1.ReasonWaitingForCredentials, "The registration is looked at as soon as the credentials are valid: see CredentialsValid.")
+		return false
+	case s.number == nil || !s.held:
+		if s.phoneNumber != nil {
+			s.registered = unknown(v1alpha1.ReasonWaitingForPhoneNumber, "The registration is looked at as soon as the phone number is known to be this channel's: see PhoneNumberReady.")
+		}
+		return false
+	case !s.proven() || s.graphFailure != nil || s.configuration == nil:
+		return false
+	case !s.verifyToken.known():
+		s.registered = fails(v1alpha1.ReasonWaitingForReceiver, "The registration is looked at as soon as the verify token is known: see ReceiverAvailable.")
+		return false
+	}
+	return true
 }
 
 // readBack reads what a step changed besides the number's own configuration.

@@ -117,7 +117,8 @@ func parseFlags(args []string, output io.Writer) (config, error) {
 	if flags.NArg() > 0 {
 		return c, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	return c, c.Check()
+	err := c.Check()
+	return c, err
 }
 
 // addresses are where a running simulator listens.

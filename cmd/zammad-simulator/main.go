@@ -93,7 +93,8 @@ func parseFlags(args []string, output io.Writer) (config, error) {
 	if flags.NArg() > 0 {
 		return c, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	return c, c.Check()
+	err := c.Check()
+	return c, err
 }
 
 // run serves until ctx is done. It tells listening where, once it does.

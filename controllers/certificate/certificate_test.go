@@ -1,6 +1,7 @@
 package certificate
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"testing"
@@ -83,7 +84,7 @@ func TestAnAuthorityIsReplacedBeforeItsEndAndTrustedUntilThen(t *testing.T) {
 		}
 		files = renewed
 	}
-	if string(files.AuthorityKey) == string(first.AuthorityKey) {
+	if bytes.Equal(files.AuthorityKey, first.AuthorityKey) {
 		t.Fatalf("at %s the first authority still issues, though it ends before its certificates", at)
 	}
 	if accepts(t, first, files, name, at) {

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -60,7 +61,7 @@ func newDialer(config *rest.Config, pod types.NamespacedName) (httpstream.Dialer
 	if err != nil {
 		return nil, nil, err
 	}
-	overWebSocket, err := portforward.NewSPDYOverWebsocketDialerForStreaming(url, config)
+	overWebSocket, err := portforward.NewSPDYOverWebsocketDialerForStreamingWithLogger(logr.Discard(), url, config)
 	if err != nil {
 		return nil, nil, err
 	}

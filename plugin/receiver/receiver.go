@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -54,7 +55,8 @@ func IsNotFound(err error) bool {
 
 // Status is how the receiver is.
 func (c *Client) Status(ctx context.Context) (s config.Status, err error) {
-	return s, c.get(ctx, config.StatusPath, &s)
+	err = c.get(ctx, config.StatusPath, &s)
+	return s, err
 }
 
 // Tickets lists at most limit tickets in a state, newest first; in any where the state is empty.
@@ -83,19 +85,22 @@ func (c *Client) Tickets(ctx context.Context, state string, limit int) ([]wire.T
 
 // Ticket is a ticket with its articles.
 func (c *Client) Ticket(ctx context.Context, id int64) (t wire.Ticket, err error) {
-	return t, c.get(ctx, ticketPath(id), &t)
+	err = c.get(ctx, ticketPath(id), &t)
+	return t, err
 }
 
 // Change brings a ticket into a state: "close", "pending" or "open".
 func (c *Client) Change(ctx context.Context, id int64, to string) (t wire.Ticket, err error) {
-	return t, c.do(ctx, http.MethodPost, ticketPath(id)+"/"+to, nil, &t)
+	err = c.do(ctx, http.MethodPost, ticketPath(id)+"/"+to, &t)
+	return t, err
 }
 
 func ticketPath(id int64) string { return "/v1/tickets/" + strconv.FormatInt(id, 10) }
 
 // Message is how far a customer's message has got.
 func (c *Client) Message(ctx context.Context, id string) (m wire.Message, err error) {
-	return m, c.get(ctx, "/v1/messages/"+url.PathEscape(id), &m)
+	err = c.get(ctx, "/v1/messages/"+url.PathEscape(id), &m)
+	return m, err
 }
 
 // DeadLetters lists all dead letters, oldest first.
@@ -115,7 +120,7 @@ func (c *Client) DeadLetters(ctx context.Context) ([]wire.DeadLetter, error) {
 
 // Replay tries a dead letter again.
 func (c *Client) Replay(ctx context.Context, id int64) error {
-	return c.do(ctx, http.MethodPost, fmt.Sprintf("/v1/dead-letters/%d/replay", id), nil, nil)
+	return c.do(ctx, http.MethodPost, fmt.Sprintf("/v1/dead-letters/%d/replay", id), nil)
 }
 
 // Quarantine lists what is in quarantine, oldest first.
@@ -149,12 +154,12 @@ func (c *Client) quarantine(ctx context.Context, after int64, limit int) ([]wire
 
 // ReplayQuarantined has something in quarantine processed again.
 func (c *Client) ReplayQuarantined(ctx context.Context, id int64) error {
-	return c.do(ctx, http.MethodPost, fmt.Sprintf("/v1/quarantine/%d/replay", id), nil, nil)
+	return c.do(ctx, http.MethodPost, fmt.Sprintf("/v1/quarantine/%d/replay", id), nil)
 }
 
 // Discard forgets something in quarantine.
 func (c *Client) Discard(ctx context.Context, id int64) error {
-	return c.do(ctx, http.MethodDelete, fmt.Sprintf("/v1/quarantine/%d", id), nil, nil)
+	return c.do(ctx, http.MethodDelete, fmt.Sprintf("/v1/quarantine/%d", id), nil)
 }
 
 // Attachment writes a file of a ticket's article.
@@ -169,23 +174,23 @@ func (c *Client) Attachment(ctx context.Context, path string, into io.Writer) er
 }
 
 func (c *Client) get(ctx context.Context, path string, into any) error {
-	return c.do(ctx, http.MethodGet, path, nil, into)
+	return c.do(ctx, http.MethodGet, path, into)
 }
 
-func (c *Client) do(ctx context.Context, method, path string, headers http.Header, into any) error {
-	response, err := c.send(ctx, method, path, headers, nil)
+func (c *Client) do(ctx context.Context, method, path string, into any) error {
+	response, err := c.send(ctx, method, path, nil, nil)
 	if err != nil {
 		return err
 	}
-	return decode(response, into)
+	defer func() { _ = response.Body.Close() }()
+	return decode(response.Body, into)
 }
 
-func decode(response *http.Response, into any) error {
-	defer func() { _ = response.Body.Close() }()
+func decode(answer io.Reader, into any) error {
 	if into == nil {
 		return nil
 	}
-	if err := json.NewDecoder(response.Body).Decode(into); err != nil {
+	if err := json.NewDecoder(answer).Decode(into); err != nil {
 		return fmt.Errorf("the receiver's answer cannot be read; kubectl whatsapp and the receiver may be of different versions: %w", err)
 	}
 	return nil
@@ -197,9 +202,7 @@ func (c *Client) send(ctx context.Context, method, path string, headers http.Hea
 	if err != nil {
 		return nil, err
 	}
-	for name, values := range headers {
-		request.Header[name] = values
-	}
+	maps.Copy(request.Header, headers)
 	request.Header.Set("Authorization", "Bearer "+c.Token)
 	response, err := c.HTTP.Do(request)
 	if err != nil {

@@ -43,7 +43,9 @@ func (c *Client) Reply(ctx context.Context, ticket int64, key string, reply wire
 	if err != nil {
 		return article, err
 	}
-	return article, decode(response, &article)
+	defer func() { _ = response.Body.Close() }()
+	err = decode(response.Body, &article)
+	return article, err
 }
 
 func writeForm(form *multipart.Writer, reply wire.Reply, files []string) error {

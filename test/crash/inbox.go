@@ -45,23 +45,28 @@ func (i Inbox) Reply(ctx context.Context, p *Process, ticket int, key string, r 
 // Keep puts the files of a reply where the receiver keeps files. Doing so again changes nothing.
 func Keep(ctx context.Context, dir media.Files, key string, files []File) (kept []conversation.File, err error) {
 	for _, f := range files {
-		draft, err := dir.Draft(ctx)
+		file, err := keep(ctx, dir, key, f)
 		if err != nil {
 			return nil, err
 		}
-		defer draft.Discard()
-		id := conversation.FileID(key + "/" + f.Name)
-		if _, err := draft.Write([]byte(f.Content)); err != nil {
-			return nil, err
-		}
-		if err := draft.Keep(id); err != nil {
-			return nil, err
-		}
-		kept = append(kept, conversation.File{
-			ID: id, Kind: "image", Name: f.Name, MIMEType: f.MIMEType, Size: draft.Size(), SHA256: draft.SHA256(),
-		})
+		kept = append(kept, file)
 	}
 	return kept, nil
+}
+
+func keep(ctx context.Context, dir media.Files, key string, f File) (conversation.File, error) {
+	draft, err := dir.Draft(ctx)
+	if err != nil {
+		return conversation.File{}, err
+	}
+	defer draft.Discard()
+	id := conversation.FileID(key + "/" + f.Name)
+	if _, err := draft.Write([]byte(f.Content)); err != nil {
+		return conversation.File{}, err
+	}
+	return conversation.File{
+		ID: id, Kind: "image", Name: f.Name, MIMEType: f.MIMEType, Size: draft.Size(), SHA256: draft.SHA256(),
+	}, draft.Keep(id)
 }
 
 // Close implements Helpdesk.

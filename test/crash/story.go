@@ -10,9 +10,10 @@ const (
 	// firstMessage is when the customer writes first, in Unix time.
 	firstMessage = 1793613600
 
-	// PictureMessage is the ID of the message with the customer's picture, and Picture what that is.
+	// PictureMessage is the ID of the message with the customer's picture.
 	PictureMessage = "wamid.picture"
-	Picture        = "\x89PNG\r\n\x1a\n of the parcel"
+	// Picture is what the picture is made of.
+	Picture = "\x89PNG\r\n\x1a\n of the parcel"
 )
 
 const firstWebhook = `{"object":"whatsapp_business_account","entry":[{"id":"2","changes":[{"field":"messages","value":{

@@ -48,6 +48,7 @@ type Zammad struct {
 
 // NewZammad returns what makes a Zammad for each run. It answers nobody as long as it is away after the run's start.
 func NewZammad(tb testing.TB, away time.Duration) func() Helpdesk {
+	tb.Helper()
 	return func() Helpdesk {
 		return &Zammad{
 			tb: tb, away: away, processes: map[string]*Process{}, desks: map[*Process]*zammad.Helpdesk{}, written: map[string]int{}, closed: map[int]bool{},

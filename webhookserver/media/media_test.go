@@ -122,6 +122,7 @@ func random(size int) string {
 }
 
 func wholeOrNotAtAll(t *testing.T, files media.Files) {
+	t.Helper()
 	f := draft(t, files, "hello")
 	if _, err := files.Open(t.Context(), id); !errors.Is(err, media.ErrNoFile) {
 		t.Errorf("while it is written: %v", err)
@@ -149,6 +150,7 @@ func wholeOrNotAtAll(t *testing.T, files media.Files) {
 }
 
 func largeFiles(t *testing.T, files media.Files) {
+	t.Helper()
 	for _, size := range []int{0, 256 << 10, 256<<10 + 1, large} {
 		want := random(size)
 		keep(t, files, id, want)
@@ -169,6 +171,7 @@ func largeFiles(t *testing.T, files media.Files) {
 }
 
 func noPaths(t *testing.T, files media.Files) {
+	t.Helper()
 	for _, bad := range []string{"../../../../../../etc/passwd", "", ".", "draft-1", id + "0", "0123456789ABCDEF0123456789ABCDEF"} {
 		f := draft(t, files, "x")
 		if err := f.Keep(bad); err == nil {
@@ -183,6 +186,7 @@ func noPaths(t *testing.T, files media.Files) {
 }
 
 func replaced(t *testing.T, files media.Files) {
+	t.Helper()
 	// The same once more, as after an answer that was lost, and then another.
 	for _, want := range []string{"hello", "hello", random(large)} {
 		keep(t, files, id, want)
@@ -198,6 +202,7 @@ func replaced(t *testing.T, files media.Files) {
 }
 
 func sideBySide(t *testing.T, files media.Files) {
+	t.Helper()
 	var group sync.WaitGroup
 	ids := []string{id, other, "00000000000000000000000000000000"}
 	for i, id := range ids {
@@ -226,6 +231,7 @@ func sideBySide(t *testing.T, files media.Files) {
 }
 
 func dropped(t *testing.T, files media.Files) {
+	t.Helper()
 	draft(t, files, random(large)).Discard()
 	draft(t, files, "").Discard()
 	if err := files.Sweep(t.Context()); err != nil {

@@ -98,6 +98,7 @@ func open(t *testing.T, r helpdesk.Receiver) (*endpoint, *cloudevents.Desk) {
 
 func TestCloudEventsAreAHelpdesk(t *testing.T) {
 	helpdesktest.Run(t, func(t *testing.T, r helpdesk.Receiver) helpdesktest.Desk {
+		t.Helper()
 		e, desk := open(t, r)
 		return helpdesktest.Desk{
 			Helpdesk: desk, Forgets: true,

@@ -55,6 +55,7 @@ type Open func(t *testing.T, r helpdesk.Receiver) Desk
 
 // Run holds a helpdesk to what the interface says.
 func Run(t *testing.T, open Open) {
+	t.Helper()
 	for name, test := range map[string]func(*testing.T, *world){
 		"a ticket comes with its first article and its files":       testOpening,
 		"articles come in order":                                    testOrder,
@@ -71,6 +72,7 @@ func Run(t *testing.T, open Open) {
 }
 
 func testOpening(t *testing.T, w *world) {
+	t.Helper()
 	article := customers("w1", "Look at this")
 	for _, name := range []string{"one.png", "two.png"} {
 		article.Attachments = append(article.Attachments, w.keep(name))
@@ -86,6 +88,7 @@ func testOpening(t *testing.T, w *world) {
 }
 
 func testOrder(t *testing.T, w *world) {
+	t.Helper()
 	ticket := w.open(customers("w1", "first"))
 	want := []string{"first"}
 	for i, a := range []conversation.Article{
@@ -107,6 +110,7 @@ func testOrder(t *testing.T, w *world) {
 }
 
 func testFinding(t *testing.T, w *world) {
+	t.Helper()
 	if w.desk.Forgets {
 		t.Skip("this helpdesk cannot look for what it has")
 	}
@@ -126,6 +130,7 @@ func testFinding(t *testing.T, w *world) {
 }
 
 func testLostAnswers(t *testing.T, w *world) {
+	t.Helper()
 	if w.desk.LoseAnswer == nil {
 		t.Skip("no answer of this helpdesk can get lost")
 	}
@@ -147,6 +152,7 @@ func testLostAnswers(t *testing.T, w *world) {
 }
 
 func testStates(t *testing.T, w *world) {
+	t.Helper()
 	ticket := w.open(customers("w1", "Hello"))
 	for _, state := range []conversation.TicketState{
 		conversation.TicketIsPending, conversation.TicketIsPending, conversation.TicketIsOpen, conversation.TicketIsClosed, conversation.TicketIsClosed,
@@ -159,6 +165,7 @@ func testStates(t *testing.T, w *world) {
 }
 
 func testClosed(t *testing.T, w *world) {
+	t.Helper()
 	ticket := w.open(customers("w1", "Hello"))
 	w.must(w.desk.SetState(w.call(), ticket, conversation.TicketIsClosed))
 	w.must(w.add(ticket, conversation.Article{ID: "n1", Author: conversation.AuthorNote, Text: "For the record"}))
@@ -173,6 +180,7 @@ func testClosed(t *testing.T, w *world) {
 }
 
 func testDelivery(t *testing.T, w *world) {
+	t.Helper()
 	ticket := w.open(customers("w1", "Hello"))
 	w.must(w.add(ticket, conversation.Article{ID: "c1/1/welcome", Author: conversation.AuthorChannel, Purpose: conversation.Welcome, Text: "Welcome"}))
 	failed := conversation.SetDelivery{ArticleID: "c1/1/welcome", Delivery: conversation.Failed, Reason: "The number is not on WhatsApp."}
@@ -204,6 +212,7 @@ func testReplies(t *testing.T, w *world) {
 }
 
 func testEvents(t *testing.T, w *world) {
+	t.Helper()
 	agent := w.agent()
 	ticket := w.open(customers("w1", "Hello"))
 	agent.Foreign("to somebody else")

@@ -17,6 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestTheInboxIsAHelpdesk(t *testing.T) {
 	helpdesktest.Run(t, func(t *testing.T, r helpdesk.Receiver) helpdesktest.Desk {
+		t.Helper()
 		s, err := store.OpenSQLite(t.Context(), store.SQLiteOptions{Dir: t.TempDir()})
 		if err != nil {
 			t.Fatal(err)

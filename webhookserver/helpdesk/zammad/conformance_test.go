@@ -14,6 +14,7 @@ import (
 
 func TestZammadIsAHelpdesk(t *testing.T) {
 	helpdesktest.Run(t, func(t *testing.T, r helpdesk.Receiver) helpdesktest.Desk {
+		t.Helper()
 		server := zammadtest.NewServer(zammadtest.WithClock(r.Clock))
 		t.Cleanup(server.Close)
 		group := server.AddGroup("2nd Level")

@@ -21,7 +21,8 @@ func live(t *testing.T) (*world, string) {
 		t.Fatalf("not ready: %+v", health)
 	}
 	w.run()
-	return w, w.open()
+	id := w.open()
+	return w, id
 }
 
 func TestRepliesComeBackInOrderAndOnce(t *testing.T) {

@@ -200,14 +200,15 @@ func (r *receiver) Replied(_ context.Context, reply helpdesk.Reply) (bool, error
 		return r.ours(reply.Ticket), nil
 	}
 	r.taken[reply.Article] = true
-	line := "reply on " + reply.Ticket.ID + ": " + reply.Text
+	var line strings.Builder
+	line.WriteString("reply on " + reply.Ticket.ID + ": " + reply.Text)
 	for _, f := range reply.Files {
-		line += " +" + f.Name + "(" + r.files[f.ID] + ")"
+		line.WriteString(" +" + f.Name + "(" + r.files[f.ID] + ")")
 	}
 	for _, f := range reply.Refused {
-		line += " -" + f.Name
+		line.WriteString(" -" + f.Name)
 	}
-	r.tell("%s", line)
+	r.tell("%s", line.String())
 	return true, nil
 }
 

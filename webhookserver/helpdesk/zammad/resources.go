@@ -156,6 +156,6 @@ func (f *found) UnmarshalJSON(answer []byte) error {
 	if ids.Tickets == nil && ids.Records == nil {
 		return errors.New("the answer of a search has neither tickets nor their IDs")
 	}
-	*f = append(ids.Tickets, ids.Records...)
+	*f = slices.Concat(ids.Tickets, ids.Records)
 	return nil
 }
