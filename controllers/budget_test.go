@@ -34,7 +34,7 @@ import (
 //
 //	go test -run '^TestGraphBudget$' -v ./controllers
 func TestGraphBudget(t *testing.T) {
-	const channels = 200
+	const channels = budgetChannels
 	world := newSimulation(t, channels)
 	if created := world.countHour(); created >= 200 {
 		t.Errorf("%d new channels asked Meta %d times in an hour", channels, created)
