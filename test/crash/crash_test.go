@@ -12,10 +12,12 @@ import (
 
 // engines are those that everything is put through, each with the helpdesks that it is played with.
 var engines = map[string]func(testing.TB) []crash.World{
-	"SQLite": func(testing.TB) []crash.World {
+	"SQLite": func(tb testing.TB) []crash.World {
+		tb.Helper()
 		return []crash.World{
 			{Engine: crash.SQLite, Helpdesk: inbox},
 			{Engine: crash.SQLite, Helpdesk: ledger},
+			{Engine: crash.SQLite, Helpdesk: newEventLogs(tb).begin},
 		}
 	},
 	"PostgreSQL": func(tb testing.TB) []crash.World {
