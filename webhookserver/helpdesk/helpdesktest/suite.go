@@ -198,6 +198,7 @@ func testDelivery(t *testing.T, w *world) {
 }
 
 func testReplies(t *testing.T, w *world) {
+	t.Helper()
 	agent := w.agent()
 	ticket := w.open(customers("w1", "Hello"))
 	var want []string

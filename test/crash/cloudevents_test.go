@@ -1,4 +1,4 @@
-package webhookserver_test
+package crash_test
 
 import (
 	"context"
@@ -118,7 +118,7 @@ func (e *eventLog) Reply(ctx context.Context, p *crash.Process, ticket int, key 
 	if err != nil {
 		return err
 	}
-	files, err := crash.Keep(p.Files, key, r.Files)
+	files, err := crash.Keep(ctx, p.Files, key, r.Files)
 	if err != nil {
 		return err
 	}
