@@ -86,7 +86,7 @@ func runReceiver(text string) int {
 	if err == nil {
 		go func() {
 			<-server.Ready()
-			_, _ = fmt.Println(server.PublicAddr(), server.PrivateAddr())
+			_, _ = fmt.Fprintln(os.Stdout, server.PublicAddr(), server.PrivateAddr())
 		}()
 		err = server.Run(context.Background())
 	}
