@@ -48,7 +48,7 @@ func TestAFailingVolume(t *testing.T) {
 	r := startReceiver(t, s)
 	l := m.begin(r.public, "failing")
 	l.await(t, warmUp)
-	v.cut()
+	l.cut(v)
 	if code := r.exit(); code != 1 {
 		t.Errorf("exit code %d", code)
 	}

@@ -126,8 +126,11 @@ type load struct {
 	// acknowledged are the IDs of the messages that were answered 200, and others counts the other answers.
 	acknowledged []string
 	others       map[int]int
-	arrived      chan struct{}
-	callers      sync.WaitGroup
+	// failing tells that the volume is being taken away, and late are the IDs that were answered 200 since.
+	failing bool
+	late    []string
+	arrived chan struct{}
+	callers sync.WaitGroup
 }
 
 // begin starts to send. The IDs of the messages begin with a name.
@@ -153,9 +156,12 @@ func (m *meta) begin(receiver, name string) *load {
 func (l *load) note(wamid string, status int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if status == http.StatusOK {
+	switch {
+	case status == http.StatusOK && l.failing:
+		l.late = append(l.late, wamid)
+	case status == http.StatusOK:
 		l.acknowledged = append(l.acknowledged, wamid)
-	} else {
+	default:
 		l.others[status]++
 	}
 	select {
@@ -189,7 +195,15 @@ func (l *load) until(t *testing.T, condition func() bool) {
 	}
 }
 
-// end waits until all callers have got no answer, and returns what was acknowledged.
+// cut takes the power of a volume.
+func (l *load) cut(v *volume) {
+	l.mu.Lock()
+	l.failing = true
+	l.mu.Unlock()
+	v.cut()
+}
+
+// end waits until all callers have got no answer, and returns what was acknowledged before the volume was taken away.
 func (l *load) end() []string {
 	l.callers.Wait()
 	return l.acknowledged
