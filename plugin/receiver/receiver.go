@@ -149,7 +149,8 @@ func (c *Client) Quarantined(ctx context.Context, id int64) (wire.Quarantined, e
 
 func (c *Client) quarantine(ctx context.Context, after int64, limit int) ([]wire.Quarantined, error) {
 	var page wire.Quarantine
-	return page.Quarantined, c.get(ctx, fmt.Sprintf("/v1/quarantine?limit=%d&after=%d", limit, after), &page)
+	err := c.get(ctx, fmt.Sprintf("/v1/quarantine?limit=%d&after=%d", limit, after), &page)
+	return page.Quarantined, err
 }
 
 // ReplayQuarantined has something in quarantine processed again.
