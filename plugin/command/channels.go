@@ -25,7 +25,7 @@ func (p *program) status() *cobra.Command {
 			"Without a name, list the channels of the namespace.\n\n" +
 			"With a name, the exit code is 3 while the channel is not ready.",
 		Example: "  kubectl whatsapp status\n  kubectl whatsapp status -A -o wide\n  kubectl whatsapp status support -n helpdesk",
-		Args:    atMostOne("the name of a channel"), ValidArgsFunction: p.completeChannels,
+		Args:    oneChannelAtMost, ValidArgsFunction: p.completeChannels,
 	}
 	c.Flags().BoolVarP(&allNamespaces, "all-namespaces", "A", false, "list the channels of all namespaces")
 	out := outputFlag(c, formWide, formJSON, formYAML, formName)

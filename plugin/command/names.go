@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -101,7 +102,7 @@ func (p *program) channelNames(ctx context.Context, suffix string) []cobra.Compl
 	return names
 }
 
-// exactlyOne and atMostOne bound the arguments of a command.
+// exactlyOne and oneChannelAtMost bound the arguments of a command.
 func exactlyOne(what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) != 1 {
@@ -111,13 +112,11 @@ func exactlyOne(what string) cobra.PositionalArgs {
 	}
 }
 
-func atMostOne(what string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) > 1 {
-			return usage(fmt.Errorf("this takes %s at most", what))
-		}
-		return nil
+func oneChannelAtMost(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usage(errors.New("this takes the name of a channel at most"))
 	}
+	return nil
 }
 
 func first(args []string) string {

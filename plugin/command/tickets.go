@@ -25,7 +25,7 @@ func (p *program) tickets() *cobra.Command {
 		Long: "List the tickets of a channel's built-in inbox, the newest first. The name may be left out where the namespace has one\n" +
 			"channel.",
 		Example: "  kubectl whatsapp tickets support\n  kubectl whatsapp tickets --state open -o wide",
-		Args:    atMostOne("the name of a channel"), ValidArgsFunction: p.completeChannels,
+		Args:    oneChannelAtMost, ValidArgsFunction: p.completeChannels,
 	}
 	c.Flags().StringVar(&state, "state", "", "list those that are open, pending or closed; all if left out")
 	c.Flags().IntVar(&limit, "limit", 50, "list this many at most")

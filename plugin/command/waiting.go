@@ -17,7 +17,7 @@ func (p *program) deadLetters() *cobra.Command {
 		Short:   "List the calls to Meta and the helpdesk that were given up",
 		Long:    "List the calls to Meta and the helpdesk that were given up and wait for a person, the oldest first.",
 		Example: "  kubectl whatsapp dead-letters support\n  kubectl whatsapp dead-letters support -o name | xargs -n 1 kubectl whatsapp replay",
-		Args:    atMostOne("the name of a channel"), ValidArgsFunction: p.completeChannels,
+		Args:    oneChannelAtMost, ValidArgsFunction: p.completeChannels,
 	}
 	out := outputFlag(c, formWide, formJSON, formYAML, formName)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -116,7 +116,7 @@ func (p *program) listQuarantine() *cobra.Command {
 		Short:   "List what is in quarantine, the oldest first",
 		Long:    "List what is in quarantine, the oldest first.",
 		Example: "  kubectl whatsapp quarantine list support",
-		Args:    atMostOne("the name of a channel"), ValidArgsFunction: p.completeChannels,
+		Args:    oneChannelAtMost, ValidArgsFunction: p.completeChannels,
 	}
 	out := outputFlag(c, formWide, formJSON, formYAML, formName)
 	c.RunE = func(c *cobra.Command, args []string) error {

@@ -108,7 +108,7 @@ func (v *volume) remount() {
 
 func (v *volume) sync() {
 	v.t.Helper()
-	v.with(func(fd int) error { return unix.Syncfs(fd) })
+	v.with(unix.Syncfs)
 }
 
 const (
