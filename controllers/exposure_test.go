@@ -152,7 +152,7 @@ var _ = Describe("The way in by HTTPRoute", Ordered, func() {
 		door.reset()
 		f.answerRoute(metav1.Condition{Type: "Accepted", Status: metav1.ConditionTrue, Reason: "Accepted"})
 		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
-		Expect(f.condition(channel, v1alpha1.ConditionCallbackReachable)()).To(beTrue(v1alpha1.ReasonReachable))
+		Eventually(f.condition(channel, v1alpha1.ConditionCallbackReachable)).Should(beTrue(v1alpha1.ReasonReachable))
 	})
 
 	It("gives way to an Ingress, even where that was declared while the operator was away", func() {

@@ -225,10 +225,15 @@ func (f *fixture) condition(channel *v1alpha1.WhatsAppChannel, conditionType str
 
 // outwait lets the time pass in which the operator waits for the callback URL to answer, and returns WebhookRegistered.
 func (f *fixture) outwait(channel *v1alpha1.WhatsAppChannel) func() metav1.Condition {
+	return f.waitBy(channel, 20*time.Second)
+}
+
+// waitBy does so in steps of the given length: a probe that was under way when the clock was set counts from after that.
+func (f *fixture) waitBy(channel *v1alpha1.WhatsAppChannel, step time.Duration) func() metav1.Condition {
 	return func() metav1.Condition {
 		GinkgoHelper()
 		if f.condition(channel, v1alpha1.ConditionWebhookRegistered)().Reason == v1alpha1.ReasonWaitingForCallback {
-			clock.Step(20 * time.Second)
+			clock.Step(step)
 			f.poke(channel)
 		}
 		return f.condition(channel, v1alpha1.ConditionWebhookRegistered)()

@@ -107,7 +107,7 @@ func (r *Reconciler) complete(s *scope, data map[string][]byte) (map[string][]by
 // saveSecret creates a Secret that the operator makes, or changes its data, and returns it as it is then. A write that
 // crosses another is refused, so that no value is replaced that the operator has not seen.
 func (r *Reconciler) saveSecret(ctx context.Context, before, after *corev1.Secret) (*corev1.Secret, error) {
-	exists := before.UID != ""
+	exists := before.ResourceVersion != ""
 	switch {
 	case exists && maps.EqualFunc(before.Data, after.Data, bytes.Equal):
 		return before, nil

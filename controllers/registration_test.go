@@ -160,8 +160,7 @@ var _ = Describe("The registration", func() {
 		channel := start()
 		Eventually(f.condition(channel, v1alpha1.ConditionWebhookRegistered)).Should(beFalse(v1alpha1.ReasonWaitingForCallback))
 		door.reset()
-		clock.Step(3 * time.Second)
-		f.poke(channel)
+		Eventually(f.waitBy(channel, 3*time.Second)).Should(beTrue(v1alpha1.ReasonRegistered))
 		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
 		for _, request := range simulator.Requests() {
 			if request.Object == f.number.ID {
