@@ -14,6 +14,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -330,7 +331,9 @@ func (f *fixture) delete(channel *v1alpha1.WhatsAppChannel) {
 // deleteChildren does what the garbage collector would: what a deleted channel owned goes.
 func (f *fixture) deleteChildren() {
 	GinkgoHelper()
-	for _, kind := range []client.Object{&appsv1.Deployment{}, &corev1.Service{}, &corev1.ConfigMap{}, &corev1.ServiceAccount{}} {
+	for _, kind := range []client.Object{
+		&appsv1.Deployment{}, &corev1.Service{}, &corev1.ConfigMap{}, &corev1.ServiceAccount{}, &networkingv1.NetworkPolicy{},
+	} {
 		Expect(api.DeleteAllOf(f.ctx, kind, client.InNamespace(f.namespace), client.MatchingLabels(manifests.Labels("support")))).To(Succeed())
 	}
 	Expect(api.Delete(f.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "support-api", Namespace: f.namespace}})).To(Succeed())

@@ -83,6 +83,8 @@ func (r *Reconciler) deploy(ctx context.Context, s *scope) error {
 			HelpdeskSigns: s.helpdeskSigns,
 			CA:            r.Options.Graph.CA != "",
 			Environment:   r.Options.ReceiverEnvironment,
+
+			PlatformChoosesUser: r.Options.PlatformChoosesUser,
 		})
 		if err := r.blockOnRefusal(s, r.own(ctx, s, declared, deployment)); err != nil {
 			return err

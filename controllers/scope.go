@@ -48,6 +48,8 @@ type observed struct {
 	verifyTokenReplaced time.Time
 	// rotation is the request for another verify token that was acted on.
 	rotation string
+	// postgresDSN is the connection string of the channel's database, if it has one.
+	postgresDSN cloudapi.Token
 	// private opens the receiver's status. It is not known as long as its Secret is not complete.
 	private PrivateAPI
 

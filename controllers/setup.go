@@ -64,6 +64,7 @@ func CacheOptions(namespaces []string) cache.Options {
 			&corev1.PersistentVolumeClaim{}: {Label: ours},
 			&policyv1.PodDisruptionBudget{}: {Label: ours},
 			&networkingv1.Ingress{}:         {Label: ours},
+			&networkingv1.NetworkPolicy{}:   {Label: ours},
 			&corev1.Secret{}:                {Label: usable},
 		},
 	}
@@ -112,6 +113,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		Watches(&corev1.PersistentVolumeClaim{}, ofChannel, changed).
 		Watches(&policyv1.PodDisruptionBudget{}, ofChannel, changed).
 		Watches(&networkingv1.Ingress{}, ofChannel, changed).
+		Watches(&networkingv1.NetworkPolicy{}, ofChannel, changed).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.usersOfSecret), changed).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrentReconciles,

@@ -45,10 +45,11 @@ func migrationNeeded(deployment string, used, declared manifests.StorageKind) *f
 // database makes sure that there is a connection string, and lets several receivers be drained one at a time.
 func (r *Reconciler) database(ctx context.Context, s *scope) error {
 	ref := s.channel.Spec.Receiver.Storage.Postgres.DSNSecretRef
-	_, missing, err := r.resolve(ctx, s.channel.Namespace, ref, "receiver.storage.postgres.dsnSecretRef")
+	dsn, missing, err := r.resolve(ctx, s.channel.Namespace, ref, "receiver.storage.postgres.dsnSecretRef")
 	if err != nil {
 		return err
 	}
+	s.postgresDSN = dsn.value
 	if missing != nil {
 		s.blockReceiver(missing)
 		s.wakeUpIn(unwatchedSecretInterval)

@@ -1,9 +1,11 @@
 package controllers_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -98,6 +100,16 @@ var _ = BeforeSuite(func() {
 	DeferCleanup(func() { operator.stop() })
 })
 
+// T1, T17: whatever a spec did, its channels can be waited for, and the operator tried nothing that it may not do.
+var _ = AfterEach(func() {
+	Expect(requests.forbiddenRequests()).To(BeEmpty(), "the operator lacks rights")
+	channels := &v1alpha1.WhatsAppChannelList{}
+	Expect(api.List(context.Background(), channels)).To(Succeed())
+	for i := range channels.Items {
+		Expect(kstatusViolations(&channels.Items[i])).To(BeEmpty())
+	}
+})
+
 // operatorUser makes a user with exactly the rights that the generated role gives, so that a right that is missing
 // fails the specs.
 func operatorUser() *rest.Config {
@@ -121,12 +133,18 @@ type runningOperator struct {
 	stop func()
 }
 
-func startOperator() *runningOperator {
-	config := rest.CopyConfig(operatorConfig)
+// startOperator starts an operator for all namespaces.
+func startOperator(change ...func(*controllers.Options)) *runningOperator {
+	return startOperatorAs(operatorConfig, nil, change...)
+}
+
+// startOperatorAs starts an operator that is a certain user, and serves certain namespaces.
+func startOperatorAs(user *rest.Config, namespaces []string, change ...func(*controllers.Options)) *runningOperator {
+	config := rest.CopyConfig(user)
 	config.Wrap(transport.WrapperFunc(requests.wrap))
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:     scheme,
-		Cache:      controllers.CacheOptions(nil),
+		Cache:      controllers.CacheOptions(namespaces),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: controllerconfig.Controller{SkipNameValidation: new(true)},
 	})
@@ -147,8 +165,13 @@ func startOperator() *runningOperator {
 		Options: controllers.Options{
 			Graph:                     manifests.Graph{BaseURL: simulator.URL, Version: graphVersion},
 			ReceiverImage:             receiverImage,
+			NetworkPolicies:           true,
+			Namespace:                 "whatsapp-operator-system",
 			AllowedAnnotationPrefixes: []string{"lb.example.com/"},
 		},
+	}
+	for _, c := range change {
+		c(&reconciler.Options)
 	}
 	Expect(reconciler.SetupWithManager(context.Background(), mgr)).To(Succeed())
 	ctx, cancel := context.WithCancel(context.Background())
@@ -168,6 +191,8 @@ type requestCounter struct {
 	mu sync.Mutex
 	// seen are all requests but watches.
 	seen []string
+	// forbidden are the requests that the API server refused for want of a right.
+	forbidden []string
 	// secretLists are the lists and watches of Secrets.
 	secretLists []secretList
 }
@@ -190,8 +215,30 @@ func (c *requestCounter) wrap(next http.RoundTripper) http.RoundTripper {
 			})
 		}
 		c.mu.Unlock()
-		return next.RoundTrip(r)
+		response, err := next.RoundTrip(r)
+		if err == nil && response.StatusCode == http.StatusForbidden {
+			c.refused(r, response)
+		}
+		return response, err
 	})
+}
+
+// refused notes a request that was forbidden, unless that is for the end of its namespace.
+func (c *requestCounter) refused(r *http.Request, response *http.Response) {
+	body, err := io.ReadAll(response.Body)
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	if err == nil && strings.Contains(string(body), "because it is being terminated") {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forbidden = append(c.forbidden, r.Method+" "+r.URL.Path)
+}
+
+func (c *requestCounter) forbiddenRequests() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]string(nil), c.forbidden...)
 }
 
 func (c *requestCounter) snapshot() []string {

@@ -30,6 +30,7 @@ import (
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -46,11 +47,17 @@ type Options struct {
 	ReceiverImage string
 	// ReceiverEnvironment are variables of receivers, such as HTTPS_PROXY.
 	ReceiverEnvironment map[string]string
+	// PlatformChoosesUser says that the platform gives pods their user and group, as OpenShift does.
+	PlatformChoosesUser bool
 	// CallbackHostname is used where a channel names none.
 	CallbackHostname string
 	// Installation tells this operator's channels from those of other clusters in a helpdesk that they share; the
 	// callback's hostname unless told.
 	Installation string
+	// NetworkPolicies says that receivers get a NetworkPolicy, for clusters that enforce them.
+	NetworkPolicies bool
+	// Namespace is the operator's own namespace; empty where it runs outside the cluster.
+	Namespace string
 	// AllowedAnnotationPrefixes are the prefixes of annotations that channels may put on Services and Ingresses. None is
 	// allowed unless told.
 	AllowedAnnotationPrefixes []string
@@ -104,6 +111,7 @@ func (r *Reconciler) localPhases() []phase {
 		{"storage", r.storage},
 		{"configuration", r.configure},
 		{"identity", r.identify},
+		{"network", r.network},
 		{"receiver", r.deploy},
 		{"exposure", r.expose},
 	}

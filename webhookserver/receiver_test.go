@@ -81,9 +81,9 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-func newReceiver(t *testing.T) *receiver {
+func newReceiver(t *testing.T, options ...cloudapitest.Option) *receiver {
 	t.Helper()
-	meta := cloudapitest.NewServer(cloudapitest.WithHTTPCallbacks())
+	meta := cloudapitest.NewServer(append(options, cloudapitest.WithHTTPCallbacks())...)
 	t.Cleanup(meta.Close)
 	r := &receiver{t: t, meta: meta, configDir: t.TempDir(), dataDir: t.TempDir(), log: &lockedBuffer{}, leaks: leaksink.New(t)}
 	r.app = meta.AddApp(cloudapitest.App{Secret: appSecret})

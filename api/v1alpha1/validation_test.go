@@ -60,11 +60,23 @@ func complete() *v1alpha1.WhatsAppChannel {
 			SQLite:      &v1alpha1.SQLiteStorage{Size: new(resource.MustParse("1Gi")), StorageClassName: "fast"},
 			WhenDeleted: v1alpha1.WhenDeletedDelete,
 		},
+		Pod: &v1alpha1.ReceiverPod{
+			NodeSelector:              map[string]string{"disk": "fast"},
+			Tolerations:               []corev1.Toleration{{Key: "dedicated", Operator: corev1.TolerationOpExists}},
+			TopologySpreadConstraints: []corev1.TopologySpreadConstraint{{MaxSkew: 1, TopologyKey: "zone", WhenUnsatisfiable: corev1.ScheduleAnyway}},
+			ImagePullSecrets:          []v1alpha1.ImagePullSecret{{Name: "registry"}},
+			Labels:                    map[string]string{"team": "support"},
+			Annotations:               map[string]string{"example.com/mesh": "off"},
+		},
 		Resources: &corev1.ResourceRequirements{
 			Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")},
 		},
 	}
 	return channel
+}
+
+func pod(declared v1alpha1.ReceiverPod) change {
+	return func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Pod = &declared }
 }
 
 func reminder(text string, afterMinutes *int32) change {
@@ -173,6 +185,14 @@ func TestCreate(t *testing.T) {
 		"two replicas with PostgreSQL":                   {postgres("", func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = new(int32(2)) }), ""},
 		"no replica":                                     {postgres("", func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Replicas = new(int32(0)) }), "spec.receiver.replicas"},
 		"two kinds of storage":                           {postgres("", sqlite(func(*v1alpha1.SQLiteStorage) {})), "storage can be sqlite or postgres, not both"},
+		"an empty pod":                                   {pod(v1alpha1.ReceiverPod{}), "spec.receiver.pod"},
+		"a pod with the operator's own label":            {pod(v1alpha1.ReceiverPod{Labels: map[string]string{"app.kubernetes.io/name": "other"}}), "are the operator's and Kubernetes' own"},
+		"a pod that opens a way for itself":              {pod(v1alpha1.ReceiverPod{Labels: map[string]string{"whatsapp-operator.io/private-api": "true"}}), "are the operator's and Kubernetes' own"},
+		"a pod with a label of 64 characters":            {pod(v1alpha1.ReceiverPod{Labels: map[string]string{"team": strings.Repeat("t", 64)}}), "each label may have"},
+		"a pod with 33 annotations":                      {pod(v1alpha1.ReceiverPod{Annotations: annotations(33)}), "spec.receiver.pod.annotations"},
+		"a pull Secret without a name":                   {pod(v1alpha1.ReceiverPod{ImagePullSecrets: []v1alpha1.ImagePullSecret{{}}}), "spec.receiver.pod.imagePullSecrets[0].name"},
+		"a pull Secret with a bad name":                  {pod(v1alpha1.ReceiverPod{ImagePullSecrets: []v1alpha1.ImagePullSecret{{Name: "Registry"}}}), "name must be the name of a Secret"},
+		"17 tolerations":                                 {pod(v1alpha1.ReceiverPod{Tolerations: make([]corev1.Toleration, 17)}), "spec.receiver.pod.tolerations"},
 		"PostgreSQL without a connection string": {postgres("", func(c *v1alpha1.WhatsAppChannel) {
 			c.Spec.Receiver.Storage.Postgres.DSNSecretRef = v1alpha1.SecretKeyReference{}
 		}), "spec.receiver.storage.postgres.dsnSecretRef"},

@@ -373,6 +373,70 @@ type Receiver struct {
 	// resources are the requests and limits of the receiver's container.
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+
+	// pod says where the receiver's pods run, and what they carry besides.
+	// +optional
+	Pod *ReceiverPod `json:"pod,omitempty"`
+}
+
+// ReceiverPod says where a receiver's pods run, and what they carry besides.
+//
+// +kubebuilder:validation:MinProperties=1
+type ReceiverPod struct {
+	// nodeSelector names labels that a node must have.
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && size(self[k]) <= 63)",message="each label may have a key of at most 317 and a value of at most 63 characters"
+	// +optional
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+
+	// tolerations are taints of nodes that do not keep the pods away.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	// +optional
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+
+	// topologySpreadConstraints say how several receivers are spread. Left out, they are spread over nodes and zones as far
+	// as there are some. A constraint without a label selector is about the receivers of this channel.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=atomic
+	// +optional
+	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
+
+	// imagePullSecrets name Secrets of this namespace with which the image is pulled. They need no label: the operator
+	// does not read them.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=atomic
+	// +optional
+	ImagePullSecrets []ImagePullSecret `json:"imagePullSecrets,omitempty"`
+
+	// labels are added to the pods. Those that Kubernetes and the operator use themselves cannot be set.
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && size(self[k]) <= 63)",message="each label may have a key of at most 317 and a value of at most 63 characters"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('app.kubernetes.io/') && !k.startsWith('whatsapp-operator.io/') && k != 'pod-template-hash')",message="labels that begin with app.kubernetes.io/ or whatsapp-operator.io/, and pod-template-hash, are the operator's and Kubernetes' own"
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// annotations are added to the pods.
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && size(self[k]) <= 1024)",message="each annotation may have a key of at most 317 and a value of at most 1024 characters"
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// ImagePullSecret names a Secret with which an image is pulled.
+type ImagePullSecret struct {
+	// name is the name of the Secret.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="name must be the name of a Secret: lower-case letters, digits, '-' and '.'"
+	// +required
+	Name string `json:"name"`
 }
 
 // WhenDeleted says what becomes of a channel's data when the channel is deleted.

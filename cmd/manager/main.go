@@ -16,7 +16,9 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -160,11 +162,21 @@ func addReconciler(ctx context.Context, mgr ctrl.Manager, o options) error {
 			ReceiverEnvironment:       o.proxyEnvironment,
 			CallbackHostname:          o.callbackHostname,
 			Installation:              o.installation,
+			PlatformChoosesUser:       platformChoosesUser(mgr.GetRESTMapper()),
+			NetworkPolicies:           o.networkPolicies,
+			Namespace:                 o.podNamespace,
 			AllowedAnnotationPrefixes: o.allowedAnnotationPrefixes,
 			WatchNamespaces:           o.watchNamespaces,
 		},
 	}
 	return reconciler.SetupWithManager(ctx, mgr)
+}
+
+// platformChoosesUser reports whether the cluster is one of OpenShift, which refuses pods that name a user themselves and
+// gives them one.
+func platformChoosesUser(mapper meta.RESTMapper) bool {
+	_, err := mapper.RESTMapping(schema.GroupKind{Group: "security.openshift.io", Kind: "SecurityContextConstraints"})
+	return err == nil
 }
 
 // receiverImage is the image that receivers run: the one of the operator's own pod, which holds both programs, unless the

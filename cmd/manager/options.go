@@ -34,6 +34,7 @@ type options struct {
 	rootCAs                   *x509.CertPool
 	allowedAnnotationPrefixes []string
 	watchNamespaces           []string
+	networkPolicies           bool
 	metricsBindAddress        string
 	healthProbeBindAddress    string
 	leaderElect               bool
@@ -88,6 +89,7 @@ func parse(args, environment []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.installation, "installation", "", "name of this installation in helpdesks that several clusters share; the hostname of a channel's callback URL unless told")
 	flags.StringVar(&caFile, "ca-file", "", "file with PEM certificates that operator and receivers trust besides the system's")
 	flags.Var(&prefixes, "allowed-annotation-prefixes", "comma-separated prefixes of the annotations that channels may put on Services and Ingresses; none unless told")
+	flags.BoolVar(&o.networkPolicies, "network-policies", false, "give each receiver a NetworkPolicy that opens only the ways it needs")
 	flags.Var(&namespaces, "watch-namespaces", "comma-separated namespaces to serve; all unless told")
 	flags.StringVar(&o.metricsBindAddress, "metrics-bind-address", ":8443", "address of the metrics, served by HTTPS to authorized callers; 0 turns them off")
 	flags.StringVar(&o.healthProbeBindAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")

@@ -43,6 +43,8 @@ type Pod struct {
 	HelpdeskSigns bool
 	// CA says that the ConfigMap holds certificates to trust.
 	CA bool
+	// PlatformChoosesUser says that the platform gives pods their user and group, as OpenShift does.
+	PlatformChoosesUser bool
 	// Environment are variables such as HTTPS_PROXY.
 	Environment map[string]string
 }
@@ -57,26 +59,34 @@ func Deployment(channel *v1alpha1.WhatsAppChannel, pod Pod) *appsv1ac.Deployment
 			WithRevisionHistoryLimit(2).
 			WithSelector(metav1ac.LabelSelector().WithMatchLabels(selector(channel.Name))).
 			WithTemplate(corev1ac.PodTemplateSpec().
-				WithLabels(Labels(channel.Name)).
+				WithLabels(podLabels(channel)).
+				WithAnnotations(declaredPod(channel).Annotations).
 				WithSpec(podSpec(channel, pod))))
 }
 
 func podSpec(channel *v1alpha1.WhatsAppChannel, pod Pod) *corev1ac.PodSpecApplyConfiguration {
-	return corev1ac.PodSpec().
+	spec := corev1ac.PodSpec().
 		WithServiceAccountName(ReceiverName(channel.Name)).
 		WithAutomountServiceAccountToken(false).
 		WithEnableServiceLinks(false).
 		WithTerminationGracePeriodSeconds(30).
-		WithSecurityContext(corev1ac.PodSecurityContext().
-			WithRunAsNonRoot(true).
-			WithRunAsUser(nonRoot).
-			WithRunAsGroup(nonRoot).
-			WithFSGroup(nonRoot).
-			WithFSGroupChangePolicy(corev1.FSGroupChangeOnRootMismatch).
-			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
-		WithTopologySpreadConstraints(spread(channel)...).
+		WithSecurityContext(securityContext(pod)).
 		WithContainers(container(channel, pod)).
 		WithVolumes(volumes(channel, pod)...)
+	return place(channel, spec)
+}
+
+// securityContext runs the pods without privileges, as the image's user or, where the platform wants to choose, as one of
+// its own.
+func securityContext(pod Pod) *corev1ac.PodSecurityContextApplyConfiguration {
+	context := corev1ac.PodSecurityContext().
+		WithRunAsNonRoot(true).
+		WithFSGroupChangePolicy(corev1.FSGroupChangeOnRootMismatch).
+		WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))
+	if pod.PlatformChoosesUser {
+		return context
+	}
+	return context.WithRunAsUser(nonRoot).WithRunAsGroup(nonRoot).WithFSGroup(nonRoot)
 }
 
 func container(channel *v1alpha1.WhatsAppChannel, pod Pod) *corev1ac.ContainerApplyConfiguration {
@@ -103,6 +113,9 @@ func container(channel *v1alpha1.WhatsAppChannel, pod Pod) *corev1ac.ContainerAp
 			corev1ac.VolumeMount().WithName(channelVolume).WithMountPath(config.ChannelDir).WithReadOnly(true),
 			corev1ac.VolumeMount().WithName(dataVolume).WithMountPath(config.DataDir),
 		)
+	if hooks := lifecycle(channel); hooks != nil {
+		c.WithLifecycle(hooks)
+	}
 	for _, name := range slices.Sorted(maps.Keys(pod.Environment)) {
 		c.WithEnv(corev1ac.EnvVar().WithName(name).WithValue(pod.Environment[name]))
 	}

@@ -57,6 +57,16 @@ func everything(c *v1alpha1.WhatsAppChannel) {
 	c.Spec.Receiver.Resources = &corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1000m")},
 	}
+	c.Spec.Receiver.Pod = &v1alpha1.ReceiverPod{
+		NodeSelector: map[string]string{"disk": "fast"},
+		Tolerations:  []corev1.Toleration{{Key: "dedicated", Operator: corev1.TolerationOpEqual, Value: "support", Effect: corev1.TaintEffectNoSchedule}},
+		TopologySpreadConstraints: []corev1.TopologySpreadConstraint{{
+			MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.DoNotSchedule,
+		}},
+		ImagePullSecrets: []v1alpha1.ImagePullSecret{{Name: "registry"}},
+		Labels:           map[string]string{"team": "support"},
+		Annotations:      map[string]string{"example.com/mesh": "off"},
+	}
 }
 
 func onPostgres(c *v1alpha1.WhatsAppChannel) {
@@ -90,6 +100,7 @@ func TestManifests(t *testing.T) {
 	number := &config.PhoneNumber{ID: "106540352242922", Display: "+1 555-0100"}
 	graph := Graph{BaseURL: "https://graph.example.com", Version: "v25.0"}
 	richPod := pod
+	richPod.PlatformChoosesUser = true
 	richPod.CA, richPod.Environment = true, map[string]string{"NO_PROXY": ".svc", "HTTPS_PROXY": "http://proxy.example.com:3128"}
 	richPod.HelpdeskToken, richPod.HelpdeskSigns = &v1alpha1.SecretKeyReference{Name: "zammad", Key: "token"}, true
 	place := Place{CallbackURL: "https://wa.example.com/helpdesk/support", Installation: "wa.example.com"}

@@ -6,10 +6,8 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	policyv1ac "k8s.io/client-go/applyconfigurations/policy/v1"
 
@@ -78,22 +76,6 @@ func scale(channel *v1alpha1.WhatsAppChannel, spec *appsv1ac.DeploymentSpecApply
 func MayBeSeveral(channel *v1alpha1.WhatsAppChannel) bool {
 	replicas := channel.Spec.Receiver.Replicas
 	return StorageOf(channel) == Postgres && (replicas == nil || *replicas > 1)
-}
-
-// spread keeps the receivers of a channel on different machines and in different zones, as far as there are some.
-func spread(channel *v1alpha1.WhatsAppChannel) []*corev1ac.TopologySpreadConstraintApplyConfiguration {
-	if !MayBeSeveral(channel) {
-		return nil
-	}
-	var constraints []*corev1ac.TopologySpreadConstraintApplyConfiguration
-	for _, key := range []string{corev1.LabelHostname, corev1.LabelTopologyZone} {
-		constraints = append(constraints, corev1ac.TopologySpreadConstraint().
-			WithMaxSkew(1).
-			WithTopologyKey(key).
-			WithWhenUnsatisfiable(corev1.ScheduleAnyway).
-			WithLabelSelector(metav1ac.LabelSelector().WithMatchLabels(selector(channel.Name))))
-	}
-	return constraints
 }
 
 // PodDisruptionBudget lets a drained node take one receiver of several at a time.

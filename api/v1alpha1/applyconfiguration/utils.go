@@ -38,6 +38,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.HelpdeskApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HTTPRouteExposure"):
 		return &apiv1alpha1.HTTPRouteExposureApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ImagePullSecret"):
+		return &apiv1alpha1.ImagePullSecretApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("IngressExposure"):
 		return &apiv1alpha1.IngressExposureApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Messages"):
@@ -50,6 +52,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PostgresStorageApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Receiver"):
 		return &apiv1alpha1.ReceiverApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ReceiverPod"):
+		return &apiv1alpha1.ReceiverPodApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ReceiverStatus"):
 		return &apiv1alpha1.ReceiverStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RegistrationStatus"):

@@ -20,6 +20,8 @@ type ReceiverApplyConfiguration struct {
 	Storage *StorageApplyConfiguration `json:"storage,omitempty"`
 	// resources are the requests and limits of the receiver's container.
 	Resources *v1.ResourceRequirements `json:"resources,omitempty"`
+	// pod says where the receiver's pods run, and what they carry besides.
+	Pod *ReceiverPodApplyConfiguration `json:"pod,omitempty"`
 }
 
 // ReceiverApplyConfiguration constructs a declarative configuration of the Receiver type for use with
@@ -49,5 +51,13 @@ func (b *ReceiverApplyConfiguration) WithStorage(value *StorageApplyConfiguratio
 // If called multiple times, the Resources field is set to the value of the last call.
 func (b *ReceiverApplyConfiguration) WithResources(value v1.ResourceRequirements) *ReceiverApplyConfiguration {
 	b.Resources = &value
+	return b
+}
+
+// WithPod sets the Pod field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Pod field is set to the value of the last call.
+func (b *ReceiverApplyConfiguration) WithPod(value *ReceiverPodApplyConfiguration) *ReceiverApplyConfiguration {
+	b.Pod = value
 	return b
 }

@@ -1,0 +1,106 @@
+// Package prometheus tests the alerts against the metrics that there are.
+package prometheus
+
+import (
+	"go/ast"
+	goparser "go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/prometheus/model/labels"
+	promql "github.com/prometheus/prometheus/promql/parser"
+	"sigs.k8s.io/yaml"
+)
+
+// metricName is the label in which Prometheus keeps the name of a metric.
+const metricName = labels.MetricName
+
+// literals are all strings that the code of some packages says.
+func literals(t *testing.T, folders ...string) map[string]bool {
+	t.Helper()
+	said := map[string]bool{}
+	for _, folder := range folders {
+		files, err := filepath.Glob(filepath.Join("..", "..", folder, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: no code, %v", folder, err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			parsed, err := goparser.ParseFile(token.NewFileSet(), file, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(parsed, func(node ast.Node) bool {
+				if literal, ok := node.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+					if text, err := strconv.Unquote(literal.Value); err == nil {
+						said[text] = true
+					}
+				}
+				return true
+			})
+		}
+	}
+	return said
+}
+
+func TestAlertsAreAboutMetricsThatThereAre(t *testing.T) {
+	text, err := os.ReadFile("alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules struct {
+		Spec struct {
+			Groups []struct {
+				Rules []struct {
+					Alert       string            `json:"alert"`
+					Expr        string            `json:"expr"`
+					Labels      map[string]string `json:"labels"`
+					Annotations map[string]string `json:"annotations"`
+				} `json:"rules"`
+			} `json:"groups"`
+		} `json:"spec"`
+	}
+	if err := yaml.Unmarshal(text, &rules); err != nil {
+		t.Fatal(err)
+	}
+	metrics := literals(t, "controllers", "webhookserver")
+	values := literals(t, "api/v1alpha1", "webhookserver", "webhookserver/edge", "webhookserver/store")
+	checked := 0
+	for _, group := range rules.Spec.Groups {
+		for _, rule := range group.Rules {
+			expression, err := promql.NewParser(promql.Options{}).ParseExpr(rule.Expr)
+			if err != nil {
+				t.Errorf("%s: %v", rule.Alert, err)
+				continue
+			}
+			if rule.Labels["severity"] == "" || rule.Annotations["summary"] == "" || rule.Annotations["description"] == "" {
+				t.Errorf("%s says not how bad it is, what it is, or what to do", rule.Alert)
+			}
+			promql.Inspect(expression, func(node promql.Node, _ []promql.Node) error {
+				selector, ok := node.(*promql.VectorSelector)
+				if !ok {
+					return nil
+				}
+				checked++
+				for _, matcher := range selector.LabelMatchers {
+					if matcher.Name == metricName && !metrics[matcher.Value] {
+						t.Errorf("%s: there is no metric %s", rule.Alert, matcher.Value)
+					}
+					if matcher.Name != metricName && !values[matcher.Value] {
+						t.Errorf("%s: %s is never %q", rule.Alert, matcher.Name, matcher.Value)
+					}
+				}
+				return nil
+			})
+		}
+	}
+	if checked == 0 {
+		t.Error("no metric was looked at")
+	}
+}

@@ -1,0 +1,157 @@
+package webhookserver_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
+)
+
+// conversing lets customers write without a pause until it is stopped, and checks then that each message became an article
+// once.
+type conversing struct {
+	r         *receiver
+	customers []*cloudapitest.Customer
+	written   atomic.Int64
+	ended     sync.WaitGroup
+	stop      context.CancelFunc
+}
+
+func converse(r *receiver, customers int) *conversing {
+	ctx, stop := context.WithCancel(context.Background())
+	c := &conversing{r: r, stop: stop}
+	for i := range customers {
+		customer := r.meta.Customer(fmt.Sprintf("49151000000%02d", i), fmt.Sprintf("Customer %d", i))
+		c.customers = append(c.customers, customer)
+		c.ended.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				customer.Says(r.number.ID, fmt.Sprintf("message %d of %d", n, i))
+				c.written.Add(1)
+				// As many as the receiver keeps up with.
+				_ = r.meta.Settle(ctx)
+			}
+		})
+	}
+	return c
+}
+
+// more waits until a number of further messages were written.
+func (c *conversing) more(n int64) {
+	c.r.t.Helper()
+	from := c.written.Load()
+	c.r.eventually("further messages", func() bool { return c.written.Load() >= from+n })
+}
+
+// finish ends the conversations, and fails the test unless each message is on a ticket once.
+func (c *conversing) finish() {
+	c.r.t.Helper()
+	c.stop()
+	c.ended.Wait()
+	if err := c.r.meta.Settle(context.Background()); err != nil {
+		c.r.t.Fatal(err)
+	}
+	count := map[string]int{}
+	c.r.eventually("every message on a ticket", func() bool {
+		clear(count)
+		total := 0
+		for _, ticket := range c.r.tickets() {
+			for _, article := range c.r.ticket(ticket.ID).Articles {
+				if article.Author == "customer" {
+					count[article.Text]++
+					total++
+				}
+			}
+		}
+		return int64(total) >= c.written.Load()
+	})
+	for text, times := range count {
+		if times != 1 {
+			c.r.t.Errorf("%q is on tickets %d times", text, times)
+		}
+	}
+	if got := int64(len(count)); got != c.written.Load() {
+		c.r.t.Errorf("%d of %d messages are on tickets", got, c.written.Load())
+	}
+}
+
+// refusals counts the deliveries that were refused with a status.
+func (r *receiver) refusals(status int) (n int) {
+	for _, d := range r.meta.Deliveries() {
+		for _, attempt := range d.Attempts {
+			if attempt.Status == status {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func TestNoMessageIsLostWhileTheAppSecretIsReset(t *testing.T) {
+	var again []time.Duration
+	for range 1000 {
+		again = append(again, 20*time.Millisecond)
+	}
+	r := newReceiver(t, cloudapitest.WithRetrySchedule(again...))
+	r.leaks.Register("app-secret-after-its-reset")
+	// As the operator keeps it: what was good until now is accepted besides, whenever the new value comes.
+	r.put(config.PreviousAppSecretFile, appSecret)
+	r.start()
+	load := converse(r, 4)
+	load.more(20)
+
+	r.meta.ResetAppSecret(r.app.ID, "app-secret-after-its-reset")
+	load.more(20)
+	r.eventually("a webhook refused that the receiver cannot check yet", func() bool { return r.refusals(http.StatusUnauthorized) > 0 })
+	r.put(config.AppSecretFile, "app-secret-after-its-reset")
+	load.more(20)
+	load.finish()
+	if status := r.post([]byte(`{"object":"whatsapp_business_account","entry":[]}`)); status != http.StatusOK {
+		t.Errorf("a webhook that was signed before the reset is answered %d", status)
+	}
+}
+
+func TestNothingIsRefusedWhileTheOtherSecretsAreReplaced(t *testing.T) {
+	r := newReceiver(t)
+	r.start()
+	load := converse(r, 4)
+	load.more(20)
+	shake := func(token string) int {
+		status, _, _ := r.do(http.MethodGet, r.callback()+"?hub.mode=subscribe&hub.challenge=1&hub.verify_token="+token, nil, nil)
+		return status
+	}
+	r.put(config.PreviousVerifyTokenFile, verifyToken)
+	r.put(config.VerifyTokenFile, "verify-token-that-is-new")
+	r.eventually("the new verify token", func() bool {
+		if status := shake(verifyToken); status != http.StatusOK {
+			t.Fatalf("a handshake with the verify token of before is answered %d", status)
+		}
+		return shake("verify-token-that-is-new") == http.StatusOK
+	})
+	ticket := r.tickets()[0].ID
+	next := r.meta.IssueToken(cloudapitest.Token{AppID: r.app.ID})
+	r.leaks.Register(next)
+	r.put(config.AccessTokenFile, next)
+	for n := range 10 {
+		if status := r.reply(ticket, fmt.Sprint(n), fmt.Sprintf("reply %d", n)); status != http.StatusOK {
+			t.Fatalf("reply %d is answered %d", n, status)
+		}
+		if n == 5 {
+			// It was used for the replies before, or the receiver has the new one: neither loses a reply.
+			r.meta.RevokeToken(r.token)
+		}
+	}
+	load.finish()
+	r.eventually("all replies", func() bool { return r.status().PendingEffects == 0 })
+	if dead := r.status().DeadLetters; dead != 0 {
+		t.Errorf("%d messages were given up", dead)
+	}
+	if n := r.refusals(http.StatusUnauthorized) + r.refusals(http.StatusServiceUnavailable); n != 0 {
+		t.Errorf("%d webhooks were refused", n)
+	}
+}
