@@ -140,7 +140,6 @@ func (n Network) called(channel *v1alpha1.WhatsAppChannel) []int32 {
 // helpdeskURL is the URL of the channel's helpdesk; empty for the built-in inbox.
 func helpdeskURL(channel *v1alpha1.WhatsAppChannel) string {
 	switch helpdesk := channel.Spec.Helpdesk; {
-	case helpdesk == nil:
 	case helpdesk.Zammad != nil:
 		return helpdesk.Zammad.URL
 	case helpdesk.CloudEvents != nil:

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
 
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
 
@@ -43,7 +44,7 @@ var (
 	outside  = party{}
 	operator = party{namespace: operatorNamespace, namespaceLabels: labels.Set{}, podLabels: labels.Set{NameLabel: "whatsapp-operator", "app.kubernetes.io/component": "manager"}}
 	neighbor = party{namespace: "helpdesk", namespaceLabels: labels.Set{}, podLabels: labels.Set{"app": "web"}}
-	helpdesk = party{namespace: "zammad", namespaceLabels: labels.Set{}, podLabels: labels.Set{PrivateAPILabel: "true"}}
+	agents   = party{namespace: "zammad", namespaceLabels: labels.Set{}, podLabels: labels.Set{PrivateAPILabel: "true"}}
 	scraper  = party{namespace: "monitoring", namespaceLabels: labels.Set{MetricsLabel: "true"}, podLabels: labels.Set{"app": "prometheus"}}
 	impostor = party{namespace: "helpdesk", namespaceLabels: labels.Set{}, podLabels: operator.podLabels}
 	receiver = party{namespace: "sales", namespaceLabels: labels.Set{}, podLabels: labels.Set(Labels("sales"))}
@@ -101,11 +102,11 @@ func TestWhoMayCallAReceiver(t *testing.T) {
 		t.Errorf("the policy is one for %v", policy.Spec.PolicyTypes)
 	}
 	callers := map[string]party{
-		"outside": outside, "operator": operator, "neighbor": neighbor, "helpdesk": helpdesk, "scraper": scraper, "impostor": impostor,
+		"outside": outside, "operator": operator, "neighbor": neighbor, "agents": agents, "scraper": scraper, "impostor": impostor,
 	}
 	want := map[int32][]string{
-		config.PublicPort:  {"helpdesk", "impostor", "neighbor", "operator", "outside", "scraper"},
-		config.PrivatePort: {"helpdesk", "operator"},
+		config.PublicPort:  {"agents", "impostor", "neighbor", "operator", "outside", "scraper"},
+		config.PrivatePort: {"agents", "operator"},
 		config.HealthPort:  {"scraper"},
 		8080:               nil,
 	}
@@ -127,21 +128,28 @@ func TestWhatAReceiverMayCall(t *testing.T) {
 	for name, tc := range map[string]struct {
 		network Network
 		want    string
+		change  []func(*v1alpha1.WhatsAppChannel)
 	}{
-		"Meta":                       {Network{GraphBaseURL: "https://graph.facebook.com"}, "443"},
-		"a Graph API elsewhere":      {Network{GraphBaseURL: "https://meta.meta.svc:9443"}, "443 9443"},
-		"through a proxy":            {Network{GraphBaseURL: "https://graph.facebook.com", Environment: map[string]string{"HTTPS_PROXY": "http://proxy.example.com:3128"}}, "443 3128"},
-		"through a proxy without":    {Network{GraphBaseURL: "https://graph.facebook.com", Environment: map[string]string{"HTTP_PROXY": "proxy.example.com"}}, "80 443"},
-		"PostgreSQL":                 {Network{GraphBaseURL: "https://graph.facebook.com", PostgresDSN: "postgres://user:p%40ss@db/wa"}, "443 5432"},
-		"PostgreSQL on another port": {Network{GraphBaseURL: "https://graph.facebook.com", PostgresDSN: "postgres://user:pass@db:6432/wa?sslmode=require"}, "443 6432"},
-		"two PostgreSQL servers":     {Network{GraphBaseURL: "https://graph.facebook.com", PostgresDSN: "postgres://db1:6432,db2/wa"}, "443 5432 6432"},
-		"an IPv6 address":            {Network{GraphBaseURL: "https://graph.facebook.com", PostgresDSN: "postgres://[2001:db8::1]:6432/wa"}, "443 6432"},
-		"settings":                   {Network{GraphBaseURL: "https://graph.facebook.com", PostgresDSN: "host=db password='a port=1' port = 6432"}, "443 6432"},
-		"settings without a port":    {Network{GraphBaseURL: "https://graph.facebook.com", PostgresDSN: "host=db user=wa"}, "443 5432"},
-		"a port in the query":        {Network{GraphBaseURL: "https://graph.facebook.com", PostgresDSN: "postgres:///wa?host=db&port=6432"}, "443 6432"},
+		"Zammad": {Network{GraphBaseURL: "https://graph.facebook.com"}, "443 3000", []func(*v1alpha1.WhatsAppChannel){func(c *v1alpha1.WhatsAppChannel) {
+			c.Spec.Helpdesk.Zammad = &v1alpha1.ZammadHelpdesk{URL: "http://zammad.helpdesk.svc:3000"}
+		}}},
+		"CloudEvents": {Network{GraphBaseURL: "https://graph.facebook.com"}, "80 443", []func(*v1alpha1.WhatsAppChannel){func(c *v1alpha1.WhatsAppChannel) {
+			c.Spec.Helpdesk.CloudEvents = &v1alpha1.CloudEventsHelpdesk{URL: "http://events.example.com/whatsapp"}
+		}}},
+		"Meta":                       {Network{GraphBaseURL: "https://graph.facebook.com"}, "443", nil},
+		"a Graph API elsewhere":      {Network{GraphBaseURL: "https://meta.meta.svc:9443"}, "443 9443", nil},
+		"through a proxy":            {Network{GraphBaseURL: "https://graph.facebook.com", Environment: map[string]string{"HTTPS_PROXY": "http://proxy.example.com:3128"}}, "443 3128", nil},
+		"through a proxy without":    {Network{GraphBaseURL: "https://graph.facebook.com", Environment: map[string]string{"HTTP_PROXY": "proxy.example.com"}}, "80 443", nil},
+		"PostgreSQL":                 {Network{GraphBaseURL: "https://graph.facebook.com", PostgresDSN: "postgres://user:p%40ss@db/wa"}, "443 5432", nil},
+		"PostgreSQL on another port": {Network{GraphBaseURL: "https://graph.facebook.com", PostgresDSN: "postgres://user:pass@db:6432/wa?sslmode=require"}, "443 6432", nil},
+		"two PostgreSQL servers":     {Network{GraphBaseURL: "https://graph.facebook.com", PostgresDSN: "postgres://db1:6432,db2/wa"}, "443 5432 6432", nil},
+		"an IPv6 address":            {Network{GraphBaseURL: "https://graph.facebook.com", PostgresDSN: "postgres://[2001:db8::1]:6432/wa"}, "443 6432", nil},
+		"settings":                   {Network{GraphBaseURL: "https://graph.facebook.com", PostgresDSN: "host=db password='a port=1' port = 6432"}, "443 6432", nil},
+		"settings without a port":    {Network{GraphBaseURL: "https://graph.facebook.com", PostgresDSN: "host=db user=wa"}, "443 5432", nil},
+		"a port in the query":        {Network{GraphBaseURL: "https://graph.facebook.com", PostgresDSN: "postgres:///wa?host=db&port=6432"}, "443 6432", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			policy := policyOf(t, NetworkPolicy(channel(), tc.network))
+			policy := policyOf(t, NetworkPolicy(channel(tc.change...), tc.network))
 			var got []string
 			for port := int32(1); port < 10000; port++ {
 				if mayReach(t, policy, outside, "TCP", port) && port != 53 {
