@@ -9,42 +9,54 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onsi/gomega"
+
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
 
-// conversing lets customers write without a pause until it is stopped, and checks then that each message became an article
-// once.
+// conversing lets customers write side by side, as many messages as it is told, and checks in the end that each became an
+// article once.
 type conversing struct {
 	r         *receiver
 	customers []*cloudapitest.Customer
-	written   atomic.Int64
-	ended     sync.WaitGroup
-	stop      context.CancelFunc
+	// due takes one token for each message that is to be written.
+	due     chan struct{}
+	written atomic.Int64
+	ended   sync.WaitGroup
+	stop    context.CancelFunc
 }
 
 func converse(r *receiver, customers int) *conversing {
 	ctx, stop := context.WithCancel(context.Background())
-	c := &conversing{r: r, stop: stop}
+	c := &conversing{r: r, stop: stop, due: make(chan struct{}, 10_000)}
 	for i := range customers {
 		customer := r.meta.Customer(fmt.Sprintf("49151000000%02d", i), fmt.Sprintf("Customer %d", i))
 		c.customers = append(c.customers, customer)
 		c.ended.Go(func() {
-			for n := 0; ctx.Err() == nil; n++ {
-				customer.Says(r.number.ID, fmt.Sprintf("message %d of %d", n, i))
-				c.written.Add(1)
-				// As many as the receiver keeps up with.
-				_ = r.meta.Settle(ctx)
+			for n := 0; ; n++ {
+				select {
+				case <-c.due:
+					customer.Says(r.number.ID, fmt.Sprintf("message %d of %d", n, i))
+					c.written.Add(1)
+					// A receiver is not called by more at once than there are customers.
+					_ = r.meta.Settle(ctx)
+				case <-ctx.Done():
+					return
+				}
 			}
 		})
 	}
 	return c
 }
 
-// more waits until a number of further messages were written.
+// more has further messages written, and returns when a number of them was while as many are still on their way.
 func (c *conversing) more(n int64) {
 	c.r.t.Helper()
 	from := c.written.Load()
+	for range 2 * n {
+		c.due <- struct{}{}
+	}
 	c.r.eventually("further messages", func() bool { return c.written.Load() >= from+n })
 }
 
@@ -56,20 +68,16 @@ func (c *conversing) finish() {
 	if err := c.r.meta.Settle(context.Background()); err != nil {
 		c.r.t.Fatal(err)
 	}
+	processed := func() bool { s := c.r.status(); return s.Backlog == 0 && s.PendingEffects == 0 }
+	gomega.NewWithT(c.r.t).Eventually(processed).WithTimeout(10*patience).WithPolling(20*time.Millisecond).Should(gomega.BeTrue(), "everything processed")
 	count := map[string]int{}
-	c.r.eventually("every message on a ticket", func() bool {
-		clear(count)
-		total := 0
-		for _, ticket := range c.r.tickets() {
-			for _, article := range c.r.ticket(ticket.ID).Articles {
-				if article.Author == "customer" {
-					count[article.Text]++
-					total++
-				}
+	for _, ticket := range c.r.tickets() {
+		for _, article := range c.r.ticket(ticket.ID).Articles {
+			if article.Author == "customer" {
+				count[article.Text]++
 			}
 		}
-		return int64(total) >= c.written.Load()
-	})
+	}
 	for text, times := range count {
 		if times != 1 {
 			c.r.t.Errorf("%q is on tickets %d times", text, times)

@@ -124,6 +124,17 @@ func TestWhoMayCallAReceiver(t *testing.T) {
 	}
 }
 
+// namedPorts are the ports that the rules for calls name, in their order.
+func namedPorts(policy *networkingv1.NetworkPolicy) (ports []int32) {
+	for _, rule := range policy.Spec.Egress {
+		for _, port := range rule.Ports {
+			ports = append(ports, port.Port.IntVal)
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
+}
+
 func TestWhatAReceiverMayCall(t *testing.T) {
 	for name, tc := range map[string]struct {
 		network Network
@@ -151,7 +162,7 @@ func TestWhatAReceiverMayCall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			policy := policyOf(t, NetworkPolicy(channel(tc.change...), tc.network))
 			var got []string
-			for port := int32(1); port < 10000; port++ {
+			for _, port := range append(namedPorts(policy), 1, 22, 8080) {
 				if mayReach(t, policy, outside, "TCP", port) && port != 53 {
 					got = append(got, fmt.Sprint(port))
 				}
