@@ -165,6 +165,7 @@ func startOperatorAs(user *rest.Config, namespaces []string, change ...func(*con
 		Options: controllers.Options{
 			Graph:                     manifests.Graph{BaseURL: simulator.URL, Version: graphVersion},
 			ReceiverImage:             receiverImage,
+			WatchNamespaces:           namespaces,
 			NetworkPolicies:           true,
 			Namespace:                 "whatsapp-operator-system",
 			AllowedAnnotationPrefixes: []string{"lb.example.com/"},
