@@ -62,6 +62,13 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// lastID is the ID of the event that came last.
+func (e *endpoint) lastID() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.header.Get("Ce-Id")
+}
+
 func (e *endpoint) take(kind string, data cloudevents.Data) {
 	ticket := e.tickets[data.Ticket.ID]
 	if state, changes := map[string]conversation.TicketState{
