@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -75,6 +76,10 @@ func secretsOfTheWorld(ctx context.Context) []string {
 	Expect(secrets.Items).NotTo(BeEmpty())
 	for _, secret := range secrets.Items {
 		for _, value := range secret.Data {
+			// When a value was replaced is kept beside it, and is no secret: other things happen in the same second.
+			if _, err := time.Parse(time.RFC3339, string(value)); err == nil {
+				continue
+			}
 			values = append(values, string(value))
 		}
 	}

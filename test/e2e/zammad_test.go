@@ -52,7 +52,7 @@ var _ = Describe("A channel whose tickets are in Zammad", Ordered, ContinueOnFai
 
 	It("becomes Ready, and has set up how Zammad tells of replies", func(ctx SpecContext) {
 		helpline.expectReady(ctx)
-		Expect(conditionMessage(ctx, helpline, v1alpha1.ConditionHelpdeskReady)).To(ContainSubstring("Zammad"))
+		Expect(conditionMessage(ctx, helpline, v1alpha1.ConditionHelpdeskReady)).To(ContainSubstring(`"2nd Level"`))
 		webhooks, triggers, err := zammad.Hooks(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(webhooks).To(ConsistOf(MatchRegexp(`^whatsapp-operator .+ tickets/helpline$`)))
