@@ -216,7 +216,7 @@ func requirePassword(t *testing.T, database *postgrestest.Server) {
 	if err := conn.QueryRow(t.Context(), `SHOW hba_file`).Scan(&file); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(file, []byte("local all receiver scram-sha-256\nlocal all all trust\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("local all receiver scram-sha-256\nlocal all all trust\n"), 0o600); err != nil { //nolint:dupword // That is how pg_hba.conf is written.
 		t.Fatal(err)
 	}
 	database.Exec(`SELECT pg_reload_conf()`)

@@ -11,13 +11,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/prometheus/model/labels"
 	promql "github.com/prometheus/prometheus/promql/parser"
 	"sigs.k8s.io/yaml"
 )
 
 // metricName is the label in which Prometheus keeps the name of a metric.
-const metricName = labels.MetricName
+const metricName = "__name__"
 
 // literals are all strings that the code of some packages says.
 func literals(t *testing.T, folders ...string) map[string]bool {
