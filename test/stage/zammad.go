@@ -39,8 +39,8 @@ type ZammadArticle struct {
 	Internal bool
 }
 
-// ZammadHook is a webhook or a trigger.
-type ZammadHook struct{ Name string }
+// zammadHook is a webhook or a trigger.
+type zammadHook struct{ Fields struct{ Name string } }
 
 // Holds tells whether the ticket has an article of the sender that contains the text.
 func (t ZammadTicket) Holds(sender, text string) bool {
@@ -101,13 +101,13 @@ func (z *Zammad) SetState(ctx context.Context, ticket int, state string) error {
 
 // Hooks lists the names of the webhooks and the triggers.
 func (z *Zammad) Hooks(ctx context.Context) (webhooks, triggers []string, err error) {
-	var hooks struct{ Webhooks, Triggers []ZammadHook }
+	var hooks struct{ Webhooks, Triggers []zammadHook }
 	err = z.control.call(ctx, http.MethodGet, "/hooks", nil, &hooks)
 	for _, hook := range hooks.Webhooks {
-		webhooks = append(webhooks, hook.Name)
+		webhooks = append(webhooks, hook.Fields.Name)
 	}
 	for _, hook := range hooks.Triggers {
-		triggers = append(triggers, hook.Name)
+		triggers = append(triggers, hook.Fields.Name)
 	}
 	return webhooks, triggers, err
 }
