@@ -31,8 +31,8 @@ type replica struct {
 	server *webhookserver.Server
 	end    context.CancelFunc
 	ended  chan error
-	// connecting counts the requests that were sent to it and have no connection yet.
-	connecting atomic.Int64
+	// sending counts the requests that were sent to it and that it has not begun to read yet.
+	sending atomic.Int64
 }
 
 func (r *receiver) replica(dsn func() (string, error)) *replica {
@@ -94,21 +94,23 @@ func (s *service) pick() *replica {
 	defer s.mu.Unlock()
 	s.next++
 	picked := s.endpoints[s.next%len(s.endpoints)]
-	picked.connecting.Add(1)
+	picked.sending.Add(1)
 	return picked
 }
 
 // ServeHTTP passes a request on, over a connection of its own.
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	picked := s.pick()
-	connected := sync.OnceFunc(func() { picked.connecting.Add(-1) })
-	defer connected()
-	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected() }})
+	begun := sync.OnceFunc(func() { picked.sending.Add(-1) })
+	defer begun()
+	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{Got100Continue: begun})
 	request, err := http.NewRequestWithContext(ctx, r.Method, "http://"+picked.server.PublicAddr().String()+r.URL.String(), r.Body)
 	if err != nil {
 		panic(err)
 	}
-	request.Header = r.Header
+	// A connection can wait for a receiver that does not accept it any more. It asks for the body when it has begun to read.
+	request.Header = r.Header.Clone()
+	request.Header.Set("Expect", "100-continue")
 	response, err := s.client.Do(request)
 	if err != nil {
 		s.refused.Add(1)
@@ -126,7 +128,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // inFront puts a Service in front of receivers, and has Meta call it.
 func (r *receiver) inFront(of ...*replica) *service {
 	r.t.Helper()
-	s := &service{client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+	s := &service{client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true, ExpectContinueTimeout: patience}}}
 	s.set(of...)
 	front := httptest.NewServer(s)
 	r.t.Cleanup(front.Close)
@@ -150,7 +152,7 @@ func TestARollingUpdateRefusesNoWebhook(t *testing.T) {
 		running = append(running[1:], r.replica(dsn))
 		front.set(running...)
 		// The preStop hook lasts until everyone has heard that the pod is not to be called any more.
-		r.eventually("nobody calls the old receiver any more", func() bool { return old.connecting.Load() == 0 })
+		r.eventually("nobody calls the old receiver any more", func() bool { return old.sending.Load() == 0 })
 		old.stop()
 		load.more(10)
 	}

@@ -62,13 +62,18 @@ func TestAFailingVolume(t *testing.T) {
 // there is room.
 func TestANearlyFullVolume(t *testing.T) {
 	v, m := newVolume(t, diskSize), newMeta(t)
-	s := settings{ConfigDir: m.configDir, DataDir: v.dir, Limits: webhookserver.Limits{MinFreeDisk: 4 << 20}}
+	s := settings{ConfigDir: m.configDir, DataDir: v.dir, Limits: webhookserver.Limits{MinFreeDisk: 24 << 20}}
 	r := startReceiver(t, s)
 	l := m.begin(r.public, "nearly")
 	l.await(t, warmUp)
-	free := v.fillTo(2 << 20)
-	l.until(t, func() bool { return l.others[http.StatusServiceUnavailable] > 0 })
-	says(t, r, "the volume is nearly full")
+	// What comes until the receiver looks has room in what is left.
+	free := v.fillTo(20 << 20)
+	var turnedAway int
+	l.until(t, func() bool {
+		turnedAway = l.others[http.StatusServiceUnavailable]
+		return strings.Contains(r.log.String(), "the volume is nearly full")
+	})
+	l.until(t, func() bool { return l.others[http.StatusServiceUnavailable] > turnedAway })
 	free()
 	var taken int
 	l.until(t, func() bool {

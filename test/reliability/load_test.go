@@ -131,11 +131,13 @@ type load struct {
 	late    []string
 	arrived chan struct{}
 	callers sync.WaitGroup
+	// over is closed when no caller gets answers any more.
+	over chan struct{}
 }
 
 // begin starts to send. The IDs of the messages begin with a name.
 func (m *meta) begin(receiver, name string) *load {
-	l := &load{others: map[int]int{}, arrived: make(chan struct{}, 1)}
+	l := &load{others: map[int]int{}, arrived: make(chan struct{}, 1), over: make(chan struct{})}
 	var n atomic.Int64
 	for range callers {
 		l.callers.Go(func() {
@@ -150,6 +152,7 @@ func (m *meta) begin(receiver, name string) *load {
 			}
 		})
 	}
+	go func() { l.callers.Wait(); close(l.over) }()
 	return l
 }
 
@@ -179,16 +182,20 @@ func (l *load) await(t *testing.T, number int) {
 // until waits for a condition, which is looked at after each answer.
 func (l *load) until(t *testing.T, condition func() bool) {
 	t.Helper()
-	deadline := time.After(patience)
-	for {
+	holds := func() bool {
 		l.mu.Lock()
-		done := condition()
-		l.mu.Unlock()
-		if done {
-			return
+		defer l.mu.Unlock()
+		return condition()
+	}
+	deadline, over := time.After(patience), false
+	for !holds() {
+		if over {
+			t.Fatalf("the receiver answers no more; %d messages were acknowledged, other answers: %v", len(l.acknowledged), l.others)
 		}
 		select {
 		case <-l.arrived:
+		case <-l.over:
+			over = true
 		case <-deadline:
 			t.Fatalf("%d messages were acknowledged, other answers: %v", len(l.acknowledged), l.others)
 		}
