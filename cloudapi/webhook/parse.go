@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
 )
 
 var (
@@ -21,8 +24,11 @@ var (
 // read are listed in [Payload.Broken], and all others are returned. Errors and
 // reasons never quote the body.
 func Parse(body []byte) (Payload, error) {
-	var d decoder
-	members, ok := object(body)
+	if !json.Valid(body) {
+		return Payload{}, ErrNotJSON
+	}
+	d := decoder{body: body}
+	members, ok := object(gjson.ParseBytes(body))
 	if !ok {
 		return Payload{}, ErrNotJSON
 	}
@@ -30,8 +36,8 @@ func Parse(body []byte) (Payload, error) {
 	if p.Object != Object {
 		return Payload{}, ErrNotWhatsApp
 	}
-	each(&d, members, "", "entry", func(path string, raw json.RawMessage) {
-		if entry, ok := d.entry(path, raw); ok {
+	each(&d, members, "", "entry", func(path string, element gjson.Result) {
+		if entry, ok := d.entry(path, element); ok {
 			p.Entries = append(p.Entries, entry)
 		}
 	})
@@ -39,15 +45,30 @@ func Parse(body []byte) (Payload, error) {
 	return p, nil
 }
 
-// A decoder collects what it could not read while it reads the rest.
-type decoder struct{ broken []Broken }
-
-func (d *decoder) report(path, reason string, raw json.RawMessage) {
-	d.broken = append(d.broken, Broken{Path: path, Reason: reason, Raw: raw})
+// A decoder collects what it could not read while it reads the rest. It walks
+// over a body that is known to be JSON.
+type decoder struct {
+	body   []byte
+	broken []Broken
 }
 
-func (d *decoder) entry(path string, raw json.RawMessage) (Entry, bool) {
-	members, ok := d.object(path, raw)
+// attributes are the members of an object, by name.
+type attributes map[string]gjson.Result
+
+// raw returns an element as received, which is a part of the body and no copy.
+func (d *decoder) raw(element gjson.Result) json.RawMessage {
+	if !element.Exists() {
+		return nil
+	}
+	return d.body[element.Index:][:len(element.Raw):len(element.Raw)]
+}
+
+func (d *decoder) report(path, reason string, element gjson.Result) {
+	d.broken = append(d.broken, Broken{Path: path, Reason: reason, Raw: d.raw(element)})
+}
+
+func (d *decoder) entry(path string, element gjson.Result) (Entry, bool) {
+	members, ok := d.object(path, element)
 	if !ok {
 		return Entry{}, false
 	}
@@ -55,8 +76,8 @@ func (d *decoder) entry(path string, raw json.RawMessage) (Entry, bool) {
 		BusinessAccountID: d.text(members, path, "id"),
 		Time:              d.time(members, path, "time"),
 	}
-	each(d, members, path, "changes", func(path string, raw json.RawMessage) {
-		members, ok := d.object(path, raw)
+	each(d, members, path, "changes", func(path string, element gjson.Result) {
+		members, ok := d.object(path, element)
 		if !ok {
 			return
 		}
@@ -67,13 +88,13 @@ func (d *decoder) entry(path string, raw json.RawMessage) (Entry, bool) {
 	return e, true
 }
 
-func (d *decoder) value(path string, raw json.RawMessage, field string) Value {
-	v := Value{Raw: raw}
-	members, ok := object(raw)
+func (d *decoder) value(path string, element gjson.Result, field string) Value {
+	v := Value{Raw: d.raw(element)}
+	members, ok := object(element)
 	if !ok {
 		// Only the values of messages are known to be objects.
 		if field == FieldMessages {
-			d.report(path, "expected an object, found "+kind(raw), raw)
+			d.report(path, "expected an object, found "+kind(element), element)
 		}
 		return v
 	}
@@ -82,8 +103,8 @@ func (d *decoder) value(path string, raw json.RawMessage, field string) Value {
 		v.Metadata.DisplayPhoneNumber = d.text(metadata, at, "display_phone_number")
 		v.Metadata.PhoneNumberID = d.text(metadata, at, "phone_number_id")
 	}
-	each(d, members, path, "contacts", func(path string, raw json.RawMessage) {
-		if c, ok := d.contact(path, raw); ok {
+	each(d, members, path, "contacts", func(path string, element gjson.Result) {
+		if c, ok := d.contact(path, element); ok {
 			v.Contacts = append(v.Contacts, c)
 		}
 	})
@@ -92,13 +113,13 @@ func (d *decoder) value(path string, raw json.RawMessage, field string) Value {
 	if field != FieldMessages {
 		return v
 	}
-	each(d, members, path, "messages", func(path string, raw json.RawMessage) {
-		if m, ok := d.message(path, raw); ok {
+	each(d, members, path, "messages", func(path string, element gjson.Result) {
+		if m, ok := d.message(path, element); ok {
 			v.Messages = append(v.Messages, m)
 		}
 	})
-	each(d, members, path, "statuses", func(path string, raw json.RawMessage) {
-		if s, ok := d.status(path, raw); ok {
+	each(d, members, path, "statuses", func(path string, element gjson.Result) {
+		if s, ok := d.status(path, element); ok {
 			v.Statuses = append(v.Statuses, s)
 		}
 	})
@@ -106,8 +127,8 @@ func (d *decoder) value(path string, raw json.RawMessage, field string) Value {
 	return v
 }
 
-func (d *decoder) contact(path string, raw json.RawMessage) (Contact, bool) {
-	members, ok := d.object(path, raw)
+func (d *decoder) contact(path string, element gjson.Result) (Contact, bool) {
+	members, ok := d.object(path, element)
 	if !ok {
 		return Contact{}, false
 	}
@@ -125,24 +146,24 @@ func (d *decoder) contact(path string, raw json.RawMessage) (Contact, bool) {
 	return c, true
 }
 
-func (d *decoder) message(path string, raw json.RawMessage) (Message, bool) {
-	members, ok := d.object(path, raw)
+func (d *decoder) message(path string, element gjson.Result) (Message, bool) {
+	members, ok := d.object(path, element)
 	if !ok {
 		return Message{}, false
 	}
 	m := Message{ID: d.text(members, path, "id")}
 	if m.ID == "" {
-		d.report(path, "the message has no id", raw)
+		d.report(path, "the message has no id", element)
 		return Message{}, false
 	}
 	d.content(&m, members, path)
-	m.Raw = raw
+	m.Raw = d.raw(element)
 	return m, true
 }
 
 // content reads all of a message but its id, which the message inside an edit
 // does not have.
-func (d *decoder) content(m *Message, members map[string]json.RawMessage, path string) {
+func (d *decoder) content(m *Message, members attributes, path string) {
 	m.From = d.text(members, path, "from")
 	m.FromUserID = d.text(members, path, "from_user_id")
 	m.FromParentUserID = d.text(members, path, "from_parent_user_id")
@@ -167,9 +188,9 @@ func (d *decoder) content(m *Message, members map[string]json.RawMessage, path s
 	part(d, &m.Context, members, path, "context")
 	part(d, &m.Referral, members, path, "referral")
 	part(d, &m.Identity, members, path, "identity")
-	each(d, members, path, TypeContacts, func(path string, raw json.RawMessage) {
+	each(d, members, path, TypeContacts, func(path string, element gjson.Result) {
 		var c SharedContact
-		if d.unmarshal(path, raw, &c) {
+		if d.unmarshal(path, element, &c) {
 			m.Contacts = append(m.Contacts, c)
 		}
 	})
@@ -180,8 +201,8 @@ func (d *decoder) content(m *Message, members map[string]json.RawMessage, path s
 	m.Errors = d.errors(members, path)
 }
 
-func (d *decoder) edited(e *Edit, raw json.RawMessage, path string) {
-	members, _ := object(raw)
+func (d *decoder) edited(e *Edit, element gjson.Result, path string) {
+	members, _ := object(element)
 	inner, ok := object(members["message"])
 	if !ok {
 		return
@@ -189,12 +210,12 @@ func (d *decoder) edited(e *Edit, raw json.RawMessage, path string) {
 	// An edit inside an edit means nothing, and following it would let a body
 	// choose how deep this recurses.
 	delete(inner, TypeEdit)
-	e.Message = &Message{Raw: members["message"]}
+	e.Message = &Message{Raw: d.raw(members["message"])}
 	d.content(e.Message, inner, join(path, "message"))
 }
 
-func (d *decoder) status(path string, raw json.RawMessage) (Status, bool) {
-	members, ok := d.object(path, raw)
+func (d *decoder) status(path string, element gjson.Result) (Status, bool) {
+	members, ok := d.object(path, element)
 	if !ok {
 		return Status{}, false
 	}
@@ -207,10 +228,10 @@ func (d *decoder) status(path string, raw json.RawMessage) (Status, bool) {
 		RecipientParentUserID: d.text(members, path, "recipient_parent_user_id"),
 		RecipientType:         d.text(members, path, "recipient_type"),
 		BizOpaqueCallbackData: d.text(members, path, "biz_opaque_callback_data"),
-		Raw:                   raw,
+		Raw:                   d.raw(element),
 	}
 	if s.ID == "" {
-		d.report(path, "the status names no message id", raw)
+		d.report(path, "the status names no message id", element)
 		return Status{}, false
 	}
 	part(d, &s.Conversation, members, path, "conversation")
@@ -219,9 +240,9 @@ func (d *decoder) status(path string, raw json.RawMessage) (Status, bool) {
 	return s, true
 }
 
-func (d *decoder) errors(members map[string]json.RawMessage, path string) []Error {
+func (d *decoder) errors(members attributes, path string) []Error {
 	var list []Error
-	each(d, members, path, "errors", func(path string, raw json.RawMessage) {
+	each(d, members, path, "errors", func(path string, element gjson.Result) {
 		var wire struct {
 			Code      int    `json:"code"`
 			Title     string `json:"title"`
@@ -231,7 +252,7 @@ func (d *decoder) errors(members map[string]json.RawMessage, path string) []Erro
 				Details string `json:"details"`
 			} `json:"error_data"`
 		}
-		if d.unmarshal(path, raw, &wire) {
+		if d.unmarshal(path, element, &wire) {
 			list = append(list, Error{
 				Code: wire.Code, Title: wire.Title, Message: wire.Message,
 				Details: wire.ErrorData.Details, Href: wire.Href,
@@ -241,40 +262,40 @@ func (d *decoder) errors(members map[string]json.RawMessage, path string) []Erro
 	return list
 }
 
-func (d *decoder) object(path string, raw json.RawMessage) (map[string]json.RawMessage, bool) {
-	members, ok := object(raw)
+func (d *decoder) object(path string, element gjson.Result) (attributes, bool) {
+	members, ok := object(element)
 	if !ok {
-		d.report(path, "expected an object, found "+kind(raw), raw)
+		d.report(path, "expected an object, found "+kind(element), element)
 	}
 	return members, ok
 }
 
 // text reads a string. Ids and phone numbers sometimes come as numbers.
-func (d *decoder) text(members map[string]json.RawMessage, path, name string) string {
-	raw, ok := members[name]
+func (d *decoder) text(members attributes, path, name string) string {
+	element, ok := members[name]
 	if !ok {
 		return ""
 	}
-	text, err := stringOrNumber(raw)
+	text, err := stringOrNumber(d.raw(element))
 	if err != nil {
-		d.report(join(path, name), "expected a string, found "+kind(raw), raw)
+		d.report(join(path, name), "expected a string, found "+kind(element), element)
 	}
 	return text
 }
 
-func (d *decoder) time(members map[string]json.RawMessage, path, name string) time.Time {
+func (d *decoder) time(members attributes, path, name string) time.Time {
 	var t Timestamp
-	if raw, ok := members[name]; ok {
-		if err := t.UnmarshalJSON(raw); err != nil {
-			d.report(join(path, name), err.Error(), raw)
+	if element, ok := members[name]; ok {
+		if err := t.UnmarshalJSON(d.raw(element)); err != nil {
+			d.report(join(path, name), err.Error(), element)
 		}
 	}
 	return t.Time
 }
 
-func (d *decoder) unmarshal(path string, raw json.RawMessage, into any) bool {
-	if err := json.Unmarshal(raw, into); err != nil {
-		d.report(path, reason(err), raw)
+func (d *decoder) unmarshal(path string, element gjson.Result, into any) bool {
+	if err := json.Unmarshal(d.raw(element), into); err != nil {
+		d.report(path, reason(err), element)
 		return false
 	}
 	return true
@@ -282,48 +303,55 @@ func (d *decoder) unmarshal(path string, raw json.RawMessage, into any) bool {
 
 // part reads an optional member into a pointer, which stays nil where the
 // member is absent, null or unreadable.
-func part[T any](d *decoder, into **T, members map[string]json.RawMessage, path, name string) {
-	raw, ok := members[name]
-	if !ok || isNull(raw) {
+func part[T any](d *decoder, into **T, members attributes, path, name string) {
+	element, ok := members[name]
+	if !ok || element.Type == gjson.Null {
 		return
 	}
 	value := new(T)
-	if d.unmarshal(join(path, name), raw, value) {
+	if d.unmarshal(join(path, name), element, value) {
 		*into = value
 	}
 }
 
 // each calls read with every element of an optional list.
-func each(d *decoder, members map[string]json.RawMessage, path, name string, read func(path string, raw json.RawMessage)) {
-	raw, ok := members[name]
-	if !ok || isNull(raw) {
+func each(d *decoder, members attributes, path, name string, read func(path string, element gjson.Result)) {
+	list, ok := members[name]
+	if !ok || list.Type == gjson.Null {
 		return
 	}
-	var list []json.RawMessage
-	if err := json.Unmarshal(raw, &list); err != nil {
-		d.report(join(path, name), "expected a list, found "+kind(raw), raw)
+	if !list.IsArray() {
+		d.report(join(path, name), "expected a list, found "+kind(list), list)
 		return
 	}
-	for i, element := range list {
-		read(fmt.Sprintf("%s[%d]", join(path, name), i), element)
-	}
+	list.ForEach(func(index, element gjson.Result) bool {
+		read(fmt.Sprintf("%s[%d]", join(path, name), index.Int()), element)
+		return true
+	})
 }
 
-func object(raw json.RawMessage) (map[string]json.RawMessage, bool) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
+func object(element gjson.Result) (attributes, bool) {
+	if !element.IsObject() {
 		return nil, false
 	}
+	members := attributes{}
+	element.ForEach(func(name, member gjson.Result) bool {
+		members[name.Str] = member
+		return true
+	})
 	return members, true
 }
 
+// stringOrNumber reads a value that is known to be JSON.
 func stringOrNumber(raw json.RawMessage) (string, error) {
 	raw = bytes.TrimSpace(raw)
-	switch kind(raw) {
-	case "null":
+	switch {
+	case len(raw) == 0 || raw[0] == 'n':
 		return "", nil
-	case "a number":
+	case raw[0] == '-' || (raw[0] >= '0' && raw[0] <= '9'):
 		return string(raw), nil
+	case raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw):
+		return string(raw[1 : len(raw)-1]), nil
 	}
 	var text string
 	err := json.Unmarshal(raw, &text)
@@ -337,24 +365,20 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-func isNull(raw json.RawMessage) bool { return kind(raw) == "null" }
-
 // kind names the kind of a JSON value for people.
-func kind(raw json.RawMessage) string {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 {
+func kind(element gjson.Result) string {
+	switch {
+	case !element.Exists():
 		return "nothing"
-	}
-	switch raw[0] {
-	case '{':
+	case element.IsObject():
 		return "an object"
-	case '[':
+	case element.IsArray():
 		return "a list"
-	case '"':
-		return "a string"
-	case 't', 'f':
+	case element.IsBool():
 		return "a boolean"
-	case 'n':
+	case element.Type == gjson.String:
+		return "a string"
+	case element.Type == gjson.Null:
 		return "null"
 	default:
 		return "a number"
