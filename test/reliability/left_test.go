@@ -90,7 +90,7 @@ func (s settings) look(t *testing.T, acknowledged []string) (l left, err error) 
 func waitingIn(opened store.Store) (map[string]bool, error) {
 	waiting := map[string]bool{}
 	err := opened.View(context.Background(), func(tx *store.Tx) error {
-		inbox, err := tx.NextInbox(1 << 30)
+		inbox, err := tx.NextInbox(1<<30, 1<<30)
 		for _, row := range inbox {
 			for _, m := range wamidOf.FindAllSubmatch(row.Body, -1) {
 				waiting[string(m[1])] = true

@@ -21,7 +21,7 @@ func (b *bench) update(fn func(*store.Tx) error) {
 func (b *bench) inboxBodies() (bodies []string) {
 	b.t.Helper()
 	if err := b.store.View(b.t.Context(), func(tx *store.Tx) error {
-		list, err := tx.NextInbox(10)
+		list, err := tx.NextInbox(10, 1<<30)
 		for _, row := range list {
 			bodies = append(bodies, string(row.Body))
 		}

@@ -14,8 +14,11 @@ import (
 )
 
 // batch bounds how many webhooks are processed in one transaction: enough to share its cost. Where others wait to be
-// acknowledged meanwhile, the transaction ends sooner.
-const batch = 200
+// acknowledged meanwhile, the transaction ends sooner. batchBytes bounds what they hold in memory, for each may have 3 MiB.
+const (
+	batch      = 200
+	batchBytes = 4 << 20
+)
 
 // leastPatience and mostPatience bound how long webhooks that have to be acknowledged wait for one transaction. Those of
 // a burst are acknowledged first; the longer one has waited to be processed, the more time its processing gets. At
@@ -124,7 +127,7 @@ func (p *Processor) Process(ctx context.Context) (more bool, err error) {
 	}
 	var inbox []store.InboxRow
 	if err := p.Store.View(ctx, func(tx *store.Tx) (err error) {
-		inbox, err = tx.NextInbox(batch)
+		inbox, err = tx.NextInbox(batch, batchBytes)
 		return err
 	}); err != nil || len(inbox) == 0 {
 		return false, err
@@ -133,7 +136,7 @@ func (p *Processor) Process(ctx context.Context) (more bool, err error) {
 		err = p.takeSome(ctx, list, channel)
 		p.Processed()
 	}
-	return len(inbox) == batch, err
+	return true, err
 }
 
 // reading is webhooks in order, which are parsed while those before them are processed.

@@ -80,7 +80,7 @@ func TestProcessingMakesWayForWebhooksThatWaitToBeAcknowledged(t *testing.T) {
 				t.Errorf("message %d: found %v, %v", i, found, err)
 			}
 		}
-		inbox, err := tx.NextInbox(100)
+		inbox, err := tx.NextInbox(100, 1<<30)
 		if len(inbox) != waiting {
 			t.Errorf("%d webhooks wait, want the %d that came meanwhile", len(inbox), waiting)
 		}

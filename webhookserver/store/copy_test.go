@@ -107,7 +107,7 @@ func copyGoesOn(t *testing.T, server *postgrestest.Server, dir string) {
 		t.Error(err)
 	}
 	if err := s.View(t.Context(), func(tx *store.Tx) error {
-		list, err := tx.NextInbox(10)
+		list, err := tx.NextInbox(10, 1<<30)
 		if len(list) != 2 || string(list[0].Body) != "first" || list[1].Seq != 3 {
 			t.Errorf("inbox: %+v", list)
 		}

@@ -16,8 +16,18 @@ type InboxRow struct {
 	Webhook
 }
 
-// NextInbox returns the oldest webhooks, in the order in which they were stored.
-func (tx *Tx) NextInbox(limit int) ([]InboxRow, error) {
+// NextInbox returns the oldest webhooks, in the order in which they were stored: at most limit of them, and no more than
+// have a number of bytes together, but one at least.
+func (tx *Tx) NextInbox(limit, bytes int) ([]InboxRow, error) {
+	fit := 0
+	sizes, err := rows(tx, value[int], `SELECT length(body) FROM inbox ORDER BY seq LIMIT ?`, limit)
+	for fit < len(sizes) && (fit == 0 || sizes[fit] <= bytes) {
+		bytes -= sizes[fit]
+		fit++
+	}
+	if err != nil || fit == 0 {
+		return nil, err
+	}
 	return rows(tx, func(scan func(...any) error) (InboxRow, error) {
 		var (
 			row InboxRow
@@ -26,7 +36,7 @@ func (tx *Tx) NextInbox(limit int) ([]InboxRow, error) {
 		err := scan(&row.Seq, &at, &row.Body)
 		row.ReceivedAt = fromMillis(at)
 		return row, err
-	}, `SELECT seq, received_at, body FROM inbox ORDER BY seq LIMIT ?`, limit)
+	}, `SELECT seq, received_at, body FROM inbox ORDER BY seq LIMIT ?`, fit)
 }
 
 // RemoveInbox removes a webhook that was processed, and reports whether it was still there.

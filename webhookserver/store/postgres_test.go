@@ -51,7 +51,7 @@ func bodies(t *testing.T, s store.Store) map[string]bool {
 	t.Helper()
 	found := map[string]bool{}
 	if err := s.View(t.Context(), func(tx *store.Tx) error {
-		list, err := tx.NextInbox(1_000_000)
+		list, err := tx.NextInbox(1_000_000, 1<<30)
 		for _, row := range list {
 			found[string(row.Body)] = true
 		}

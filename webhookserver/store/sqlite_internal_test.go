@@ -58,7 +58,7 @@ func TestSQLiteFailsForGoodWhenTheDiskIsFull(t *testing.T) {
 	s = openDir(t, dir)
 	defer s.Close()
 	if err := s.View(t.Context(), func(tx *Tx) error {
-		list, err := tx.NextInbox(2000)
+		list, err := tx.NextInbox(2000, 1<<30)
 		if len(list) != acknowledged {
 			t.Errorf("%d webhooks were acknowledged, %d are there", acknowledged, len(list))
 		}

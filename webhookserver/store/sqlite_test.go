@@ -72,7 +72,7 @@ func TestSQLiteKeepsWhatItAcknowledgedAfterACrash(t *testing.T) {
 	after := openSQLite(t, copyFiles(t, dir))
 	defer after.Close()
 	if err := after.View(t.Context(), func(tx *store.Tx) error {
-		list, err := tx.NextInbox(10)
+		list, err := tx.NextInbox(10, 1<<30)
 		if len(list) != 1 || string(list[0].Body) != "acknowledged" {
 			t.Errorf("inbox after the crash: %+v", list)
 		}

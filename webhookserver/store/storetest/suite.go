@@ -116,7 +116,7 @@ func webhooksSurvive(t *testing.T, opener Opener) {
 	s = open(t, opener)
 	var got []string
 	view(t, s, func(tx *store.Tx) error {
-		list, err := tx.NextInbox(4)
+		list, err := tx.NextInbox(4, 1<<30)
 		for _, row := range list {
 			got = append(got, string(row.Body))
 			if !row.ReceivedAt.Equal(At) {
@@ -129,7 +129,7 @@ func webhooksSurvive(t *testing.T, opener Opener) {
 		t.Errorf("inbox (-want +got):\n%s", diff)
 	}
 	update(t, s, func(tx *store.Tx) error {
-		list, err := tx.NextInbox(1)
+		list, err := tx.NextInbox(1, 1<<30)
 		if err != nil {
 			return err
 		}
@@ -142,9 +142,16 @@ func webhooksSurvive(t *testing.T, opener Opener) {
 		return nil
 	})
 	view(t, s, func(tx *store.Tx) error {
-		list, err := tx.NextInbox(10)
+		list, err := tx.NextInbox(10, 1<<30)
 		if len(list) != 4 || string(list[0].Body) != "body 1" {
 			t.Errorf("after removing the first: %d rows", len(list))
+		}
+		// Each body has six bytes.
+		for bytes, want := range map[int]int{1: 1, 12: 2, 17: 2, 24: 4} {
+			some, err := tx.NextInbox(10, bytes)
+			if err != nil || len(some) != want {
+				t.Errorf("in %d bytes there are %d webhooks, %v; want %d", bytes, len(some), err, want)
+			}
 		}
 		return err
 	})
@@ -170,7 +177,7 @@ func concurrentWebhooks(t *testing.T, opener Opener) {
 	group.Wait()
 	seen := map[string]bool{}
 	view(t, s, func(tx *store.Tx) error {
-		list, err := tx.NextInbox(1000)
+		list, err := tx.NextInbox(1000, 1<<30)
 		for _, row := range list {
 			seen[string(row.Body)] = true
 		}
