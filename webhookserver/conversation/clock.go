@@ -10,6 +10,8 @@ const (
 	leastTimeToAnswer = 15 * time.Minute
 	// onTime is how late a reminder may be without being called late.
 	onTime = time.Minute
+	// endNear is how long before the window's end agents are told that it comes.
+	endNear = 2 * time.Hour
 )
 
 // Clock is what is still to happen in a conversation by time alone, and what has happened.
@@ -20,6 +22,8 @@ type Clock struct {
 	Reminded bool `json:"reminded,omitempty"`
 	// ReminderMissed tells that it came too late to be sent.
 	ReminderMissed bool `json:"reminderMissed,omitempty"`
+	// EndAnnounced tells that the present ticket says that the window is nearly over, or need not say it any more.
+	EndAnnounced bool `json:"endAnnounced,omitempty"`
 	// EndTold tells that the present ticket says that the window is over.
 	EndTold bool `json:"endTold,omitempty"`
 	// GoodbyeSaid tells that the present ticket has had its goodbye.
@@ -32,8 +36,12 @@ func (s State) WakeAt() time.Time {
 		return time.Time{}
 	}
 	at := s.Clock.ReminderAt
-	if ends := s.WindowEnds(); !s.Clock.EndTold && (at.IsZero() || ends.Before(at)) {
-		at = ends
+	end := s.WindowEnds()
+	if !s.Clock.EndAnnounced {
+		end = end.Add(-endNear)
+	}
+	if !s.Clock.EndTold && (at.IsZero() || end.Before(at)) {
+		at = end
 	}
 	return at
 }
@@ -67,16 +75,34 @@ func (s *State) woken(settings Settings, now time.Time) []Effect {
 		}
 		s.Clock.Reminded, s.Clock.ReminderAt = true, time.Time{}
 	}
-	if s.MaySend(now) || s.Clock.EndTold {
-		return effects
+	return append(effects, s.tellOfEnd(now)...)
+}
+
+// tellOfEnd tells agents that the window is nearly over, and that it is. Of a window that is over by now, only that.
+func (s *State) tellOfEnd(now time.Time) []Effect {
+	ends := s.WindowEnds()
+	if s.MaySend(now) {
+		if s.Clock.EndAnnounced || now.Before(ends.Add(-endNear)) {
+			return nil
+		}
+		s.Clock.EndAnnounced = true
+		return []Effect{s.windowNote("window-near-end", windowCloses(ends), now)}
 	}
-	s.Clock.EndTold = true
-	id := s.windowMarker("window-end")
-	text := WindowClosed(s.WindowEnds())
+	if s.Clock.EndTold {
+		return nil
+	}
+	s.Clock.EndAnnounced, s.Clock.EndTold = true, true
+	text := WindowClosed(ends)
 	if s.Clock.ReminderMissed {
 		text += " The reminder was not sent, because it was too late for it when delivery was possible again."
 	}
-	return append(effects, addArticle(id, s.Epoch, Article{ID: id, Author: AuthorNote, Text: text, WrittenAt: s.WindowEnds()}))
+	return []Effect{s.windowNote("window-end", text, ends)}
+}
+
+// windowNote tells agents something once in a window.
+func (s *State) windowNote(what, text string, at time.Time) Effect {
+	id := s.windowMarker(what)
+	return addArticle(id, s.Epoch, Article{ID: id, Author: AuthorNote, Text: text, WrittenAt: at})
 }
 
 // mayRemind tells whether a reminder still leaves the customer time to answer. One that is on time does in any case.

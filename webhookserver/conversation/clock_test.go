@@ -71,6 +71,7 @@ const (
 	m      = time.Minute
 	ticket = "ticket"
 	closed = "note The customer service window closed"
+	closes = "note The customer service window closes"
 )
 
 func TestTheClock(t *testing.T) {
@@ -81,7 +82,7 @@ func TestTheClock(t *testing.T) {
 	early.ReminderAfter = 24*h - m
 	for name, story := range map[string][]after{
 		"a reminder comes after its time and once": {
-			{0, written("w", 0), []string{ticket}}, {20*h - 1, woken, nil}, {20 * h, woken, []string{"reminder"}}, {20 * h, woken, nil}, {23 * h, woken, nil},
+			{0, written("w", 0), []string{ticket}}, {20*h - 1, woken, nil}, {20 * h, woken, []string{"reminder"}}, {20 * h, woken, nil}, {22*h - 1, woken, nil},
 		},
 		"also when an agent has answered": {
 			{0, written("w", 0), []string{ticket}}, {h, reply, []string{"reply"}}, {20 * h, woken, []string{"reminder"}},
@@ -107,17 +108,17 @@ func TestTheClock(t *testing.T) {
 			{0, written("w", 0), []string{ticket}}, {20 * h, woken, []string{"reminder"}}, {21 * h, written("w2", 21*h), []string{"article"}}, {41 * h, woken, []string{"reminder"}},
 		},
 		"a message that came late and is older moves nothing": {
-			{20 * h, written("w", 0), []string{ticket}}, {20 * h, woken, []string{"reminder"}}, {21 * h, written("w2", -h), []string{"article"}}, {22 * h, woken, nil},
+			{20 * h, written("w", 0), []string{ticket}}, {20 * h, woken, []string{"reminder"}}, {21 * h, written("w2", -h), []string{"article"}}, {22*h - 1, woken, nil},
 		},
 		"a late reminder is sent while there is time to answer": {
-			{0, written("w", 0), []string{ticket}}, {24*h - 15*m, woken, []string{"reminder"}},
+			{0, written("w", 0), []string{ticket}}, {24*h - 15*m, woken, []string{"reminder", closes}},
 		},
 		"and not in the last minutes, which the ticket says": {
-			{0, written("w", 0), []string{ticket}}, {24*h - 15*m + 1, woken, nil}, {24 * h, woken, []string{closed}},
+			{0, written("w", 0), []string{ticket}}, {24*h - 15*m + 1, woken, []string{closes}}, {24 * h, woken, []string{closed}},
 		},
 		"a reminder that is on time is sent even then": {
 			{0, func() conversation.Event { e := written("w", 0); e.Settings = early; return e }(), []string{ticket}},
-			{24*h - m, conversation.Woken{Settings: early}, []string{"reminder"}},
+			{24*h - m, conversation.Woken{Settings: early}, []string{"reminder", closes}},
 		},
 		"a closed ticket has none": {
 			{0, written("w", 0), []string{ticket}}, {h, closing, []string{"goodbye"}}, {20 * h, woken, nil}, {24 * h, woken, nil},
@@ -125,11 +126,35 @@ func TestTheClock(t *testing.T) {
 		"a ticket that is open again has": {
 			{0, written("w", 0), []string{ticket}}, {h, closing, []string{"goodbye"}}, {2 * h, conversation.TicketReopened{Epoch: 1, Settings: keepsTime}, nil}, {20 * h, woken, []string{"reminder"}},
 		},
-		"the end of the window is told once": {
-			{0, written("w", 0), []string{ticket}}, {24*h - 1, conversation.Woken{}, nil}, {24 * h, conversation.Woken{}, []string{closed}}, {25 * h, conversation.Woken{}, nil},
+		"the end of the window is announced and told, each once": {
+			{0, written("w", 0), []string{ticket}}, {22*h - 1, conversation.Woken{}, nil}, {22 * h, conversation.Woken{}, []string{closes}}, {24*h - 1, conversation.Woken{}, nil}, {24 * h, conversation.Woken{}, []string{closed}}, {25 * h, conversation.Woken{}, nil},
 		},
 		"and again of the next window": {
 			{0, written("w", 0), []string{ticket}}, {24 * h, conversation.Woken{}, []string{closed}}, {25 * h, written("w2", 25*h), []string{"article"}}, {49 * h, conversation.Woken{}, []string{closed}},
+		},
+		"an answer of the customer puts the end off": {
+			{0, written("w", 0), []string{ticket}}, {21 * h, written("w2", 21*h), []string{"article"}}, {22 * h, conversation.Woken{}, nil}, {43 * h, conversation.Woken{}, []string{closes}},
+		},
+		"and is announced anew, however often": {
+			{0, written("w", 0), []string{ticket}}, {22 * h, conversation.Woken{}, []string{closes}}, {23 * h, written("w2", 23*h), []string{"article"}}, {45 * h, conversation.Woken{}, []string{closes}},
+		},
+		"it is announced when agents wait for the customer, too": {
+			{0, written("w", 0), []string{ticket}}, {h, reply, []string{"reply"}}, {2 * h, conversation.TicketPending{Epoch: 1}, nil}, {22 * h, conversation.Woken{}, []string{closes}},
+		},
+		"and late, while agents can still reply": {
+			{0, written("w", 0), []string{ticket}}, {24*h - m, conversation.Woken{}, []string{closes}}, {24 * h, conversation.Woken{}, []string{closed}},
+		},
+		"a message that comes hours late leaves less time": {
+			{23 * h, written("w", 0), []string{ticket}}, {23 * h, conversation.Woken{}, []string{closes}},
+		},
+		"of a closed ticket it is not announced": {
+			{0, written("w", 0), []string{ticket}}, {21 * h, closing, []string{"goodbye"}}, {22 * h, conversation.Woken{}, nil},
+		},
+		"but of one that is open again": {
+			{0, written("w", 0), []string{ticket}}, {21 * h, closing, []string{"goodbye"}}, {23 * h, conversation.TicketReopened{Epoch: 1}, nil}, {23 * h, conversation.Woken{}, []string{closes}},
+		},
+		"and of a new ticket in the same window": {
+			{0, written("w", 0), []string{ticket}}, {22 * h, conversation.Woken{}, []string{closes}}, {22 * h, closing, []string{"goodbye"}}, {23 * h, written("w2", -h), []string{ticket}}, {23 * h, conversation.Woken{}, []string{closes}},
 		},
 		"a message that comes days late has no window any more": {
 			{50 * h, written("w", 0), []string{ticket}}, {50 * h, woken, []string{closed}},
@@ -138,7 +163,7 @@ func TestTheClock(t *testing.T) {
 			{0, written("w", 0), []string{ticket}}, {72 * h, woken, []string{closed}},
 		},
 		"a clock that went back does nothing twice": {
-			{0, written("w", 0), []string{ticket}}, {24 * h, woken, []string{closed}}, {19 * h, woken, nil}, {20 * h, woken, nil}, {24 * h, woken, nil},
+			{0, written("w", 0), []string{ticket}}, {24 * h, woken, []string{closed}}, {19 * h, woken, nil}, {20 * h, woken, nil}, {23 * h, woken, nil}, {24 * h, woken, nil},
 		},
 		"the goodbye is said once a ticket": {
 			{0, written("w", 0), []string{ticket}}, {h, closing, []string{"goodbye"}}, {h, closing, nil}, {h, conversation.TicketReopened{Epoch: 1, Settings: keepsTime}, nil}, {2 * h, closing, nil},
@@ -168,8 +193,9 @@ func TestWhenAConversationWantsToBeWoken(t *testing.T) {
 	}
 	first := after{0, written("w", 0), []string{ticket}}
 	wakesAfter(20*h, first)
-	wakesAfter(24*h, first, after{20 * h, woken, []string{"reminder"}})
-	wakesAfter(24*h, first, after{h, conversation.Woken{}, nil})
+	wakesAfter(22*h, first, after{20 * h, woken, []string{"reminder"}})
+	wakesAfter(22*h, first, after{h, conversation.Woken{}, nil})
+	wakesAfter(24*h, first, after{22 * h, conversation.Woken{}, []string{closes}})
 	for name, story := range map[string][]after{
 		"told the end": {first, {25 * h, woken, []string{closed}}},
 		"closed":       {first, {h, conversation.TicketClosed{Epoch: 1}, nil}},
@@ -190,6 +216,19 @@ func TestAMissedReminderIsTold(t *testing.T) {
 	s, _ = conversation.Step(s, conversation.Woken{Settings: keepsTime}, now.Add(20*h))
 	_, effects = conversation.Step(s, conversation.Woken{Settings: keepsTime}, now.Add(24*h))
 	if len(effects) != 1 || strings.Contains(effects[0].AddArticle.Text, "reminder") {
+		t.Errorf("effects: %+v", effects)
+	}
+}
+
+func TestAgentsAreToldUntilWhenTheyCanReply(t *testing.T) {
+	s, _ := conversation.Step(conversation.State{ID: "c"}, written("w", 0), now)
+	_, effects := conversation.Step(s, conversation.Woken{}, now.Add(23*time.Hour))
+	want := &conversation.Article{
+		ID: "c/1/window-near-end/1793613600", Author: conversation.AuthorNote, WrittenAt: now.Add(23 * time.Hour),
+		Text: "The customer service window closes on 3 November 2026 at 10:00 UTC, 24 hours after the customer's last message. " +
+			"After that WhatsApp accepts no reply until the customer writes again.",
+	}
+	if len(effects) != 1 || !cmp.Equal(want, effects[0].AddArticle) {
 		t.Errorf("effects: %+v", effects)
 	}
 }

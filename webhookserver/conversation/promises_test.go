@@ -203,6 +203,11 @@ func (s *teller) check(event conversation.Event, next conversation.State, e conv
 		}
 		s.checkCause(event, next, e.SendText.Purpose)
 	}
+	if _, woken := event.(conversation.Woken); woken && e.AddArticle != nil && e.AddArticle.Author == conversation.AuthorNote {
+		if soon := strings.Contains(e.Key, "/window-near-end/"); !next.Open || soon != next.MaySend(s.at) {
+			s.t.Fatalf("%s: open %v, %v before the window's end", e.Key, next.Open, next.WindowEnds().Sub(s.at))
+		}
+	}
 	if d := e.SetDelivery; d != nil {
 		if !s.shown[d.ArticleID].Before(d.Delivery) {
 			s.t.Fatalf("%T: %s went from %s back to %s", event, d.ArticleID, s.shown[d.ArticleID], d.Delivery)

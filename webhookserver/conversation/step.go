@@ -93,7 +93,7 @@ func (s *State) further(m webhook.Message, article Article) []Effect {
 func (s *State) openTicket(e MessageReceived, article Article, now time.Time) []Effect {
 	s.Epoch++
 	s.Open = true
-	s.Clock.GoodbyeSaid, s.Clock.EndTold = false, false
+	s.Clock.GoodbyeSaid, s.Clock.EndAnnounced, s.Clock.EndTold = false, false, false
 	effects := []Effect{{
 		Key: TicketKey(s.ID, s.Epoch), Kind: KindOpenTicket, Epoch: s.Epoch,
 		OpenTicket: &OpenTicket{Group: e.Settings.TargetGroup, Customer: s.Customer, Article: article},
@@ -176,11 +176,19 @@ func (s *State) replyWritten(e ReplyWritten, now time.Time) []Effect {
 	return effects
 }
 
+// windowCloses is what agents are told while there is still time to reply.
+func windowCloses(ends time.Time) string {
+	return "The customer service window closes on " + atTime(ends) +
+		", 24 hours after the customer's last message. After that WhatsApp accepts no reply until the customer writes again."
+}
+
 // WindowClosed is what an agent is told of a reply that came too late.
 func WindowClosed(ended time.Time) string {
-	return "The customer service window closed on " + ended.UTC().Format("2 January 2006 at 15:04 UTC") +
+	return "The customer service window closed on " + atTime(ended) +
 		", 24 hours after the customer's last message. WhatsApp accepts replies again as soon as the customer writes."
 }
+
+func atTime(t time.Time) string { return t.UTC().Format("2 January 2006 at 15:04 UTC") }
 
 func (s *State) sendFinished(e SendFinished, now time.Time) []Effect {
 	switch e.Outcome {

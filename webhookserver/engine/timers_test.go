@@ -86,11 +86,16 @@ func TestAReminderIsSentInTime(t *testing.T) {
 		t.Fatalf("the next is due after %v, reminders %d", next, b.reminders())
 	}
 	b.clock.Advance(20 * time.Hour)
-	if next := b.wake(); next != 24*time.Hour || b.reminders() != 1 {
+	if next := b.wake(); next != 22*time.Hour || b.reminders() != 1 {
 		t.Errorf("the next is due after %v, reminders %d", next, b.reminders())
 	}
 	b.restart()
-	b.clock.Advance(4 * time.Hour)
+	b.clock.Advance(2 * time.Hour)
+	if next := b.wake(); next != 24*time.Hour || !b.conversationOf("w1").Clock.EndAnnounced {
+		t.Errorf("the next is due after %v, announced %v", next, b.conversationOf("w1").Clock.EndAnnounced)
+	}
+	b.restart()
+	b.clock.Advance(2 * time.Hour)
 	if next := b.wake(); next != 0 || b.reminders() != 1 {
 		t.Errorf("the next is due after %v, reminders %d", next, b.reminders())
 	}
@@ -198,7 +203,7 @@ func TestADeclaredReminderThatChangesTakesEffect(t *testing.T) {
 	b := newTimed(t)
 	b.channel.Messages.Reminder = nil
 	b.write("w1", 0)
-	if next := b.wake(); next != 24*time.Hour {
+	if next := b.wake(); next != 22*time.Hour {
 		t.Fatalf("the next is due after %v", next)
 	}
 	b.channel.Messages.Reminder = &config.Reminder{Text: "Please reply.", AfterMinutes: 60}
@@ -211,7 +216,7 @@ func TestADeclaredReminderThatChangesTakesEffect(t *testing.T) {
 		t.Errorf("a reminder that changed while the process was down is due after %v", next)
 	}
 	b.channel.Messages.Reminder = nil
-	if next := b.wake(); next != 24*time.Hour {
+	if next := b.wake(); next != 22*time.Hour {
 		t.Errorf("without a reminder the next is due after %v", next)
 	}
 }

@@ -308,7 +308,9 @@ func wakes(t *testing.T, opener Opener) {
 	s := open(t, opener)
 	save := func(id string, lastMessageAt time.Time) {
 		update(t, s, func(tx *store.Tx) error {
-			return tx.SaveConversation(conversation.State{ID: id, Epoch: 1, Open: true, LastMessageAt: lastMessageAt}, At)
+			return tx.SaveConversation(conversation.State{
+				ID: id, Epoch: 1, Open: true, LastMessageAt: lastMessageAt, Clock: conversation.Clock{EndAnnounced: true},
+			}, At)
 		})
 	}
 	check := func(now time.Time, next time.Time, due ...string) {
