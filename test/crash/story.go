@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
 const (
@@ -61,12 +63,20 @@ func (r *run) play() ([]string, error) {
 			return nil, err
 		}
 	}
-	var seen []Ticket
+	var (
+		seen        []Ticket
+		deadLetters []store.Effect
+	)
 	if err := r.until(func(p *process) (err error) {
-		seen, err = r.helpdesk.Tickets(ctx, &p.Process)
-		return err
+		if seen, err = r.helpdesk.Tickets(ctx, &p.Process); err != nil {
+			return err
+		}
+		return p.Store.View(ctx, func(tx *store.Tx) error {
+			deadLetters, err = tx.DeadLetters(0, 100)
+			return err
+		})
 	}); err != nil {
 		return nil, err
 	}
-	return append(judgeTickets(seen), r.whatsApp.judge(seen)...), nil
+	return append(judgeTickets(seen), r.whatsApp.judge(seen, deadLetters)...), nil
 }
