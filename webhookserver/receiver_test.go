@@ -23,6 +23,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/test/leaksink"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
@@ -58,6 +59,8 @@ type receiver struct {
 	tlsDir     string
 	privateTLS bool
 	limits     webhookserver.Limits
+	// clock, if set, is the server's.
+	clock clock.Clock
 
 	server *webhookserver.Server
 	end    context.CancelFunc
@@ -132,7 +135,7 @@ func (r *receiver) begin() {
 	r.t.Helper()
 	server, err := webhookserver.New(webhookserver.Options{
 		ConfigDir: r.configDir, TLSDir: r.tlsDir, PrivateTLS: r.privateTLS, MediaDir: filepath.Join(r.dataDir, "media"), Limits: r.limits,
-		PublicAddress: "127.0.0.1:0", PrivateAddress: "127.0.0.1:0", HealthAddress: "127.0.0.1:0",
+		PublicAddress: "127.0.0.1:0", PrivateAddress: "127.0.0.1:0", HealthAddress: "127.0.0.1:0", Clock: r.clock,
 		Log: slog.New(r.leaks.Handler(slog.NewJSONHandler(r.log, nil))),
 		OpenStore: func(ctx context.Context) (store.Store, error) {
 			s, err := store.OpenSQLite(ctx, store.SQLiteOptions{Dir: r.dataDir})

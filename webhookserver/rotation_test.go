@@ -20,6 +20,8 @@ import (
 type conversing struct {
 	r         *receiver
 	customers []*cloudapitest.Customer
+	// onTickets lists what customers wrote, on all tickets: those of the inbox unless told.
+	onTickets func() []string
 	// due takes one token for each message that is to be written.
 	due     chan struct{}
 	written atomic.Int64
@@ -29,7 +31,7 @@ type conversing struct {
 
 func converse(r *receiver, customers int) *conversing {
 	ctx, stop := context.WithCancel(context.Background())
-	c := &conversing{r: r, stop: stop, due: make(chan struct{}, 10_000)}
+	c := &conversing{r: r, stop: stop, onTickets: r.customersTexts, due: make(chan struct{}, 10_000)}
 	for i := range customers {
 		customer := r.meta.Customer(fmt.Sprintf("49151000000%02d", i), fmt.Sprintf("Customer %d", i))
 		c.customers = append(c.customers, customer)
@@ -71,12 +73,8 @@ func (c *conversing) finish() {
 	processed := func() bool { s := c.r.status(); return s.Backlog == 0 && s.PendingEffects == 0 }
 	gomega.NewWithT(c.r.t).Eventually(processed).WithTimeout(10*patience).WithPolling(20*time.Millisecond).Should(gomega.BeTrue(), "everything processed")
 	count := map[string]int{}
-	for _, ticket := range c.r.tickets() {
-		for _, article := range c.r.ticket(ticket.ID).Articles {
-			if article.Author == "customer" {
-				count[article.Text]++
-			}
-		}
+	for _, text := range c.onTickets() {
+		count[text]++
 	}
 	for text, times := range count {
 		if times != 1 {
@@ -86,6 +84,19 @@ func (c *conversing) finish() {
 	if got := int64(len(count)); got != c.written.Load() {
 		c.r.t.Errorf("%d of %d messages are on tickets", got, c.written.Load())
 	}
+}
+
+// customersTexts lists what customers wrote, on all tickets of the inbox.
+func (r *receiver) customersTexts() (texts []string) {
+	r.t.Helper()
+	for _, ticket := range r.tickets() {
+		for _, article := range r.ticket(ticket.ID).Articles {
+			if article.Author == "customer" {
+				texts = append(texts, article.Text)
+			}
+		}
+	}
+	return texts
 }
 
 // refusals counts the deliveries that were refused with a status.
