@@ -26,6 +26,7 @@ var engines = map[string]func(testing.TB) []crash.World{
 		return []crash.World{
 			{Engine: postgres, Helpdesk: inbox},
 			{Engine: postgres, Helpdesk: ledger, Replicas: 2},
+			{Engine: postgres, Helpdesk: newEventLogs(tb).begin, Replicas: 2},
 		}
 	},
 }
