@@ -33,7 +33,7 @@ func TestAMessageIsFollowedToItsTicket(t *testing.T) {
 			return err
 		}
 		for _, wamid := range []string{"wamid.a/b==", "w2", "aside"} {
-			if _, err := tx.AddMessage(store.Message{WAMID: wamid, Conversation: "c", Type: "text", ReceivedAt: start}); err != nil {
+			if err := tx.AddMessage(store.Message{WAMID: wamid, Conversation: "c", Type: "text", ReceivedAt: start}); err != nil {
 				return err
 			}
 		}

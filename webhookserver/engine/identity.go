@@ -2,9 +2,10 @@ package engine
 
 import (
 	"cmp"
-	"crypto/rand"
 	"errors"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
@@ -49,7 +50,8 @@ func conversationOf(tx *store.Tx, s sender) (conversation.State, error) {
 			return state, err
 		}
 	}
-	return conversation.State{ID: rand.Text()}, nil
+	id, err = newID()
+	return conversation.State{ID: id}, err
 }
 
 // lead makes the identities that a message showed lead to its conversation.
@@ -79,6 +81,13 @@ func (t taking) follow(kind store.IdentityKind, value, conversationID string, ch
 		}
 	}
 	return t.tx.Lead(kind, value, conversationID)
+}
+
+// newID makes the ID of a conversation. IDs of conversations that begin at about the same time are next to each other in
+// the indexes of the store, which then writes fewer pages for them.
+func newID() (string, error) {
+	id, err := uuid.NewV7()
+	return id.String(), err
 }
 
 func load(tx *store.Tx, id string) (conversation.State, error) {

@@ -21,17 +21,18 @@ const (
 )
 
 // leastPatience and mostPatience bound how long webhooks that have to be acknowledged wait for one transaction. Those of
-// a burst are acknowledged first; the longer one has waited to be processed, the more time its processing gets. At
-// mostPatience, the oldest has waited patienceOf times as long.
+// a burst are acknowledged first. When it lasts longer, the time for processing grows: at mostPatience, the oldest webhook
+// has waited patienceOf times as long on top of a burst.
 const (
-	leastPatience = 2 * time.Millisecond
-	mostPatience  = 10 * time.Millisecond
-	patienceOf    = 2000
+	burst         = 5 * time.Second
+	leastPatience = time.Millisecond
+	mostPatience  = 12 * time.Millisecond
+	patienceOf    = 500
 )
 
 // patience is how long a transaction may keep others waiting when the oldest webhook in it has waited this long.
 func patience(waited time.Duration) time.Duration {
-	return min(max(waited/patienceOf, leastPatience), mostPatience)
+	return min(max((waited-burst)/patienceOf, leastPatience), mostPatience)
 }
 
 // Processor takes stored webhooks in order and lets their messages and statuses happen.

@@ -135,10 +135,9 @@ func (t taking) message(value webhook.Value, m webhook.Message) error {
 			return err
 		}
 	}
-	_, err = t.tx.AddMessage(store.Message{
+	return t.tx.AddMessage(store.Message{
 		WAMID: m.ID, Conversation: state.ID, Type: m.Type, SentAt: m.Timestamp, ReceivedAt: t.receivedAt, Body: m.Raw,
 	})
-	return err
 }
 
 func (t taking) status(s webhook.Status) error {

@@ -9,7 +9,7 @@ import (
 // AddAttachments names the files of an article of the built-in inbox. What is there stays as it is.
 func (tx *Tx) AddAttachments(article string, list []conversation.Attachment) error {
 	for i, a := range list {
-		if _, err := tx.exec(`INSERT INTO attachment (id, article, position, kind, name, mime_type, size, sha256, state, reason)
+		if err := tx.put(`INSERT INTO attachment (id, article, position, kind, name, mime_type, size, sha256, state, reason)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
 			a.ID, article, i, a.Kind, a.Name, a.MIMEType, a.Size, a.SHA256, string(a.State), a.Reason); err != nil {
 			return err
@@ -20,9 +20,8 @@ func (tx *Tx) AddAttachments(article string, list []conversation.Attachment) err
 
 // SetAttachment notes what became of an attachment.
 func (tx *Tx) SetAttachment(a conversation.Attachment) error {
-	_, err := tx.exec(`UPDATE attachment SET size = ?, sha256 = ?, state = ?, reason = ? WHERE id = ?`,
+	return tx.put(`UPDATE attachment SET size = ?, sha256 = ?, state = ?, reason = ? WHERE id = ?`,
 		a.Size, a.SHA256, string(a.State), a.Reason, a.ID)
-	return err
 }
 
 const attachmentColumns = `id, kind, name, mime_type, size, sha256, state, reason`

@@ -31,7 +31,7 @@ func (tx *Tx) SaveConversation(s conversation.State, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if _, err := tx.exec(`INSERT INTO conversation (id, state, updated_at, next_wake_at) VALUES (?, ?, ?, ?)
+	if err := tx.put(`INSERT INTO conversation (id, state, updated_at, next_wake_at) VALUES (?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at, next_wake_at = excluded.next_wake_at`,
 		s.ID, body, millis(now), millis(s.WakeAt())); err != nil {
 		return err
@@ -40,7 +40,7 @@ func (tx *Tx) SaveConversation(s conversation.State, now time.Time) error {
 		if value == "" {
 			continue
 		}
-		if _, err := tx.exec(`INSERT INTO identity (kind, value, conversation) VALUES (?, ?, ?) ON CONFLICT (kind, value) DO NOTHING`,
+		if err := tx.put(`INSERT INTO identity (kind, value, conversation) VALUES (?, ?, ?) ON CONFLICT (kind, value) DO NOTHING`,
 			string(kind), value, s.ID); err != nil {
 			return err
 		}
@@ -53,10 +53,9 @@ func (tx *Tx) Lead(kind IdentityKind, value, conversationID string) error {
 	if value == "" {
 		return nil
 	}
-	_, err := tx.exec(`INSERT INTO identity (kind, value, conversation) VALUES (?, ?, ?)
+	return tx.put(`INSERT INTO identity (kind, value, conversation) VALUES (?, ?, ?)
 		ON CONFLICT (kind, value) DO UPDATE SET conversation = excluded.conversation WHERE identity.conversation <> excluded.conversation`,
 		string(kind), value, conversationID)
-	return err
 }
 
 // IdentityKind is a way to recognise a customer.
@@ -88,12 +87,11 @@ type Message struct {
 	Body         []byte
 }
 
-// AddMessage keeps a message and reports whether it is new. A message with a wamid that is known stays as it is.
-func (tx *Tx) AddMessage(m Message) (bool, error) {
-	added, err := tx.exec(`INSERT INTO message (wamid, conversation, type, sent_at, received_at, body)
+// AddMessage keeps a message. A message with a wamid that is known stays as it is.
+func (tx *Tx) AddMessage(m Message) error {
+	return tx.put(`INSERT INTO message (wamid, conversation, type, sent_at, received_at, body)
 		VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (wamid) DO NOTHING`,
 		m.WAMID, m.Conversation, m.Type, millis(m.SentAt), millis(m.ReceivedAt), notNull(m.Body))
-	return added == 1, err
 }
 
 // Message returns a customer's message, and whether there is one of this wamid.
@@ -108,9 +106,8 @@ func (tx *Tx) Message(wamid string) (Message, bool, error) {
 
 // AddStatus keeps a status of a message that no effect is known to have sent yet.
 func (tx *Tx) AddStatus(wamid, status string, body []byte, receivedAt time.Time) error {
-	_, err := tx.exec(`INSERT INTO status (wamid, status, received_at, body) VALUES (?, ?, ?, ?) ON CONFLICT (wamid, status) DO NOTHING`,
+	return tx.put(`INSERT INTO status (wamid, status, received_at, body) VALUES (?, ?, ?, ?) ON CONFLICT (wamid, status) DO NOTHING`,
 		wamid, status, millis(receivedAt), notNull(body))
-	return err
 }
 
 // TakeStatuses removes and returns the statuses that were kept of a message, as received.

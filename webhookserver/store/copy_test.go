@@ -36,7 +36,7 @@ func fill(t *testing.T, dir string) {
 		if err != nil {
 			return err
 		}
-		_, err = tx.AddMessage(store.Message{WAMID: "w", Conversation: "c0000", SentAt: storetest.At, ReceivedAt: storetest.At, Body: []byte{0, 1, 0xff}})
+		err = tx.AddMessage(store.Message{WAMID: "w", Conversation: "c0000", SentAt: storetest.At, ReceivedAt: storetest.At, Body: []byte{0, 1, 0xff}})
 		_, _, _, err2 := tx.RememberRequest("key", "f", "r", storetest.At)
 		return errors.Join(err, err2,
 			tx.AddArticle(ticket, store.Article{Marker: "a", Text: "one\x00two", WrittenAt: storetest.At}, storetest.At),

@@ -87,18 +87,9 @@ func (tx *Tx) AddEffects(conversationID string, effects []conversation.Effect, n
 			return err
 		}
 		destination := string(e.Kind.Destination())
-		var waiting int64
-		busy, err := tx.row(`SELECT 1 FROM effect WHERE `+lane+` LIMIT 1`, []any{conversationID, destination}, &waiting)
-		if err != nil {
-			return err
-		}
-		state := EffectReady
-		if busy {
-			state = EffectBlocked
-		}
-		if _, err := tx.exec(`INSERT INTO effect (key, conversation, destination, kind, body, state, created_at, next_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`,
-			e.Key, conversationID, destination, string(e.Kind), body, int(state), millis(now), millis(now)); err != nil {
+		if err := tx.put(`INSERT INTO effect (key, conversation, destination, kind, body, created_at, next_at, state)
+			VALUES (?, ?, ?, ?, ?, ?, ?, CASE WHEN EXISTS (SELECT 1 FROM effect WHERE `+lane+`) THEN 0 ELSE 1 END) ON CONFLICT (key) DO NOTHING`,
+			e.Key, conversationID, destination, string(e.Kind), body, millis(now), millis(now), conversationID, destination); err != nil {
 			return err
 		}
 	}
@@ -184,8 +175,7 @@ func (tx *Tx) claim(e Effect, set string, args ...any) (Effect, error) {
 
 // endLeases ends the leases of all calls, because those who made them are known to be gone.
 func (tx *Tx) endLeases() error {
-	_, err := tx.exec(`UPDATE effect SET next_at = 0 WHERE state = 2`)
-	return err
+	return tx.put(`UPDATE effect SET next_at = 0 WHERE state = 2`)
 }
 
 // HoldEffect keeps an effect in doubt from being looked at until a time.
@@ -238,11 +228,10 @@ func (tx *Tx) ConfirmEffect(e Effect, remoteID string, now time.Time) error {
 }
 
 func (tx *Tx) promote(conversationID string, destination conversation.Destination, now time.Time) error {
-	_, err := tx.exec(`UPDATE effect SET state = 1, next_at = ? WHERE id = (
+	return tx.put(`UPDATE effect SET state = 1, next_at = ? WHERE id = (
 			SELECT min(id) FROM effect WHERE conversation = ? AND destination = ? AND state = 0)
 		AND NOT EXISTS (SELECT 1 FROM effect WHERE `+lane+` AND state <> 0)`,
 		millis(now), conversationID, string(destination), conversationID, string(destination))
-	return err
 }
 
 // DoubtInFlight puts the effects in doubt whose call was interrupted, which is known when the lease has ended, and
@@ -277,7 +266,7 @@ func (tx *Tx) Replay(id int64, now time.Time) (bool, error) {
 	if err != nil || !found {
 		return false, err
 	}
-	if _, err := tx.exec(`UPDATE effect SET state = 0, attempts = 0, repeated = 0, finished_at = 0 WHERE id = ?`, id); err != nil {
+	if err := tx.put(`UPDATE effect SET state = 0, attempts = 0, repeated = 0, finished_at = 0 WHERE id = ?`, id); err != nil {
 		return false, err
 	}
 	return true, tx.promote(e.Conversation, e.Kind.Destination(), now)

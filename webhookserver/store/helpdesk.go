@@ -27,17 +27,15 @@ func (tx *Tx) LinkTicket(l TicketLink) error {
 	if l.Open {
 		open = 1
 	}
-	_, err := tx.exec(`INSERT INTO helpdesk_ticket (`+linkColumns+`) VALUES (?, ?, ?, ?, ?, ?)
+	return tx.put(`INSERT INTO helpdesk_ticket (`+linkColumns+`) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (helpdesk, ticket) DO UPDATE SET conversation = excluded.conversation, epoch = excluded.epoch,
 			merged_into = excluded.merged_into, open = excluded.open`,
 		l.Helpdesk, l.Ticket, l.Conversation, l.Epoch, l.MergedInto, open)
-	return err
 }
 
 // UnlinkTicket forgets a ticket, because it is gone.
 func (tx *Tx) UnlinkTicket(helpdesk, ticket string) error {
-	_, err := tx.exec(`DELETE FROM helpdesk_ticket WHERE helpdesk = ? AND ticket = ?`, helpdesk, ticket)
-	return err
+	return tx.put(`DELETE FROM helpdesk_ticket WHERE helpdesk = ? AND ticket = ?`, helpdesk, ticket)
 }
 
 // TicketLink returns what is noted of a ticket, and whether anything is.

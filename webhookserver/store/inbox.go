@@ -71,9 +71,8 @@ type Quarantined struct {
 
 // Quarantine keeps what could not be processed. What is in quarantine already is not put there again.
 func (tx *Tx) Quarantine(q Quarantined) error {
-	_, err := tx.exec(`INSERT INTO quarantine (received_at, reason, detail, body, digest) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+	return tx.put(`INSERT INTO quarantine (received_at, reason, detail, body, digest) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		millis(q.ReceivedAt), string(q.Reason), q.Detail, notNull(q.Body), digest(string(q.Reason), string(q.Body)))
-	return err
 }
 
 // Quarantined returns what is in quarantine with an ID above after, oldest first.
@@ -107,9 +106,8 @@ func (tx *Tx) AddRecord(r Record) error {
 	if r.Occasion != "" {
 		once = digest(r.Occasion, r.Field, string(r.Body))
 	}
-	_, err := tx.exec(`INSERT INTO record (received_at, field, body, digest) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+	return tx.put(`INSERT INTO record (received_at, field, body, digest) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		millis(r.ReceivedAt), r.Field, notNull(r.Body), once)
-	return err
 }
 
 // digest is the same for the same parts and for no others.

@@ -193,7 +193,7 @@ func (p *Postgres) View(ctx context.Context, fn func(*Tx) error) error {
 		return unavailable(err)
 	}
 	defer conn.Release()
-	q := pgQuerier{conn.Conn()}
+	q := &pgQuerier{conn: conn.Conn()}
 	if err := q.script(ctx, p.view); err != nil {
 		return unavailable(err)
 	}

@@ -31,7 +31,7 @@ func (p *Postgres) prepare(ctx context.Context, copying bool) error {
 		return unavailable(err)
 	}
 	defer conn.Release()
-	q := pgQuerier{conn.Conn()}
+	q := &pgQuerier{conn: conn.Conn()}
 	if err := q.script(ctx, p.begin); err != nil {
 		return unavailable(err)
 	}

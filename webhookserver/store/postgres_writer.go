@@ -53,7 +53,7 @@ func (p *Postgres) commitUpdates(group []*write) error {
 	ctx, cancel := context.WithTimeout(context.Background(), p.patience)
 	defer cancel()
 	return p.with(ctx, func(conn *pgx.Conn) error {
-		q := pgQuerier{conn}
+		q := &pgQuerier{conn: conn}
 		if err := q.script(ctx, p.begin); err != nil {
 			return err
 		}
@@ -72,32 +72,35 @@ func (p *Postgres) commitUpdates(group []*write) error {
 
 // update runs one function so that its failure takes back what it wrote and nothing else. Alone in its transaction, it
 // needs no savepoint for that.
-func (q pgQuerier) update(ctx context.Context, w *write, grouped bool) error {
-	before, undo, after := ``, `ROLLBACK`, ``
+func (q *pgQuerier) update(ctx context.Context, w *write, grouped bool) error {
+	undo := `ROLLBACK`
 	if grouped {
-		before, undo, after = `SAVEPOINT one`, `ROLLBACK TO one`, `RELEASE one`
+		undo = `ROLLBACK TO one`
+		if _, err := q.exec(ctx, `SAVEPOINT one`); err != nil {
+			return err
+		}
 	}
-	if _, err := q.exec(ctx, before); err != nil {
-		return err
+	if w.err = w.fn(&Tx{ctx: ctx, q: q}); w.err == nil {
+		w.err = q.flush(ctx)
 	}
-	if w.err = w.fn(&Tx{ctx: ctx, q: q}); w.err != nil {
+	if w.err != nil {
+		q.waiting = nil
 		if _, err := q.exec(ctx, undo); err != nil {
 			return errors.Join(err, w.err)
 		}
-		if !grouped {
-			return nil
-		}
 	}
-	_, err := q.exec(ctx, after)
-	return err
+	if !grouped {
+		return nil
+	}
+	return q.later(ctx, `RELEASE one`)
 }
 
 // commit ends a transaction, unless it was rolled back already.
-func (q pgQuerier) commit(ctx context.Context) error {
+func (q *pgQuerier) commit(ctx context.Context) error {
 	if q.conn.PgConn().TxStatus() == 'I' {
 		return nil
 	}
-	tag, err := q.conn.Exec(ctx, `COMMIT`)
+	tag, err := q.run(ctx, `COMMIT`)
 	if err == nil && tag.String() != `COMMIT` {
 		err = errNotCommitted
 	}
@@ -115,41 +118,111 @@ func (p *Postgres) with(ctx context.Context, fn func(*pgx.Conn) error) error {
 	return unavailable(err)
 }
 
-// pgQuerier runs the common SQL on a connection.
-type pgQuerier struct{ conn *pgx.Conn }
+// pgQuerier runs the common SQL on a connection. Statements that nobody waits for share a round trip with the next.
+type pgQuerier struct {
+	conn    *pgx.Conn
+	waiting *pgx.Batch
+}
 
 // script runs several statements in one round trip.
-func (q pgQuerier) script(ctx context.Context, text string) error {
+func (q *pgQuerier) script(ctx context.Context, text string) error {
 	_, err := q.conn.PgConn().Exec(ctx, text).ReadAll()
 	return err
 }
 
-func (q pgQuerier) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	if query == `` {
-		return 0, nil
-	}
-	tag, err := q.conn.Exec(ctx, postgresDialect.rebind(query), values(args)...)
+func (q *pgQuerier) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	tag, err := q.run(ctx, query, args...)
 	return tag.RowsAffected(), q.judge(err)
 }
 
-func (q pgQuerier) query(ctx context.Context, query string, args ...any) (cursor, error) {
-	rows, err := q.conn.Query(ctx, postgresDialect.rebind(query), values(args)...)
+func (q *pgQuerier) later(_ context.Context, query string, args ...any) error {
+	q.put(query, args)
+	return nil
+}
+
+func (q *pgQuerier) put(query string, args []any) {
+	if q.waiting == nil {
+		q.waiting = &pgx.Batch{}
+	}
+	q.waiting.Queue(postgresDialect.rebind(query), values(args)...)
+}
+
+// send runs the statements that wait in one round trip, and has read the answers to all but the last.
+func (q *pgQuerier) send(ctx context.Context) (pgx.BatchResults, error) {
+	batch := q.waiting
+	q.waiting = nil
+	results := q.conn.SendBatch(ctx, batch)
+	for range batch.Len() - 1 {
+		if _, err := results.Exec(); err != nil {
+			_ = results.Close()
+			return nil, q.judge(err)
+		}
+	}
+	return results, nil
+}
+
+// flush runs the statements that wait.
+func (q *pgQuerier) flush(ctx context.Context) error {
+	if q.waiting == nil {
+		return nil
+	}
+	results, err := q.send(ctx)
 	if err != nil {
+		return err
+	}
+	return q.judge(results.Close())
+}
+
+func (q *pgQuerier) run(ctx context.Context, query string, args ...any) (pgconn.CommandTag, error) {
+	if q.waiting == nil {
+		return q.conn.Exec(ctx, postgresDialect.rebind(query), values(args)...)
+	}
+	q.put(query, args)
+	results, err := q.send(ctx)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	tag, err := results.Exec()
+	_ = results.Close()
+	return tag, err
+}
+
+func (q *pgQuerier) query(ctx context.Context, query string, args ...any) (cursor, error) {
+	if q.waiting == nil {
+		rows, err := q.conn.Query(ctx, postgresDialect.rebind(query), values(args)...)
+		if err != nil {
+			return nil, q.judge(err)
+		}
+		return pgCursor{Rows: rows, q: q}, nil
+	}
+	q.put(query, args)
+	results, err := q.send(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := results.Query()
+	if err != nil {
+		_ = results.Close()
 		return nil, q.judge(err)
 	}
-	return pgCursor{rows, q}, nil
+	return pgCursor{Rows: rows, q: q, trip: results}, nil
 }
 
 type pgCursor struct {
 	pgx.Rows
-	q pgQuerier
+	q *pgQuerier
+	// trip, if set, is the round trip that the rows came with.
+	trip pgx.BatchResults
 }
 
 func (c pgCursor) Err() error { return c.q.judge(c.Rows.Err()) }
 
 func (c pgCursor) Close() error {
 	c.Rows.Close()
-	return nil
+	if c.trip == nil {
+		return nil
+	}
+	return c.q.judge(c.trip.Close())
 }
 
 // values makes of arguments what PostgreSQL takes where SQLite takes anything: numbers for truth, and text that is
@@ -175,7 +248,7 @@ func storable(text string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(text, replacement), "\x00", replacement)
 }
 
-func (q pgQuerier) judge(err error) error { return judgePostgres(err, q.conn.IsClosed()) }
+func (q *pgQuerier) judge(err error) error { return judgePostgres(err, q.conn.IsClosed()) }
 
 // judgePostgres tells an error of the statement from one of the server or the way to it.
 func judgePostgres(err error, lost bool) error {

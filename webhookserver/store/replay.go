@@ -19,8 +19,7 @@ func (tx *Tx) Release(id int64) (bool, error) {
 
 // Requeue puts a webhook into the inbox, as if it had just come.
 func (tx *Tx) Requeue(body []byte, now time.Time) error {
-	_, err := tx.exec(insertInbox, millis(now), notNull(body))
-	return err
+	return tx.put(insertInbox, millis(now), notNull(body))
 }
 
 // KeptStatus is a status of a message that no effect is known to have sent.

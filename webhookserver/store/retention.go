@@ -41,7 +41,7 @@ func (tx *Tx) ExpireTickets(before time.Time, limit int) (int64, error) {
 			`DELETE FROM article WHERE ticket = ?`,
 			`DELETE FROM ticket WHERE id = ?`,
 		} {
-			if _, err := tx.exec(removal, id); err != nil {
+			if err := tx.put(removal, id); err != nil {
 				return 0, err
 			}
 		}
@@ -93,7 +93,7 @@ func (tx *Tx) expireConversation(id string) (bool, error) {
 		`DELETE FROM helpdesk_article WHERE conversation = ?`,
 		`DELETE FROM conversation WHERE id = ?`,
 	} {
-		if _, err := tx.exec(removal, id); err != nil {
+		if err := tx.put(removal, id); err != nil {
 			return false, err
 		}
 	}

@@ -96,6 +96,11 @@ func (w *sqliteWriter) exec(ctx context.Context, query string, args ...any) (int
 	return affected(s.ExecContext(ctx, args...))
 }
 
+func (w *sqliteWriter) later(ctx context.Context, query string, args ...any) error {
+	_, err := w.exec(ctx, query, args...)
+	return err
+}
+
 func (w *sqliteWriter) query(ctx context.Context, query string, args ...any) (cursor, error) {
 	s, err := w.statement(ctx, query)
 	if err != nil {
@@ -114,6 +119,11 @@ type sqlQuerier struct {
 
 func (q sqlQuerier) exec(ctx context.Context, query string, args ...any) (int64, error) {
 	return affected(q.db.ExecContext(ctx, query, args...))
+}
+
+func (q sqlQuerier) later(ctx context.Context, query string, args ...any) error {
+	_, err := q.exec(ctx, query, args...)
+	return err
 }
 
 func (q sqlQuerier) query(ctx context.Context, query string, args ...any) (cursor, error) {

@@ -69,7 +69,7 @@ func (tx *Tx) AddTicket(t Ticket) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if _, err := tx.exec(`INSERT INTO ticket (marker, conversation, epoch, target_group, title, customer, state, created_at, updated_at)
+	if err := tx.put(`INSERT INTO ticket (marker, conversation, epoch, target_group, title, customer, state, created_at, updated_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (marker) DO NOTHING`,
 		t.Marker, t.Conversation, t.Epoch, t.Group, t.Title, customer, string(t.State), millis(t.CreatedAt), millis(t.CreatedAt)); err != nil {
 		return 0, err
@@ -102,8 +102,7 @@ func (tx *Tx) Tickets(state TicketState, before int64, limit int) ([]Ticket, err
 
 // SetTicketState brings a ticket into a state.
 func (tx *Tx) SetTicketState(id int64, state TicketState, now time.Time) error {
-	_, err := tx.exec(`UPDATE ticket SET state = ?, updated_at = ? WHERE id = ?`, string(state), millis(now), id)
-	return err
+	return tx.put(`UPDATE ticket SET state = ?, updated_at = ? WHERE id = ?`, string(state), millis(now), id)
 }
 
 // AddArticle adds an article to a ticket. If one of this marker is there, that stays as it is.
@@ -114,8 +113,7 @@ func (tx *Tx) AddArticle(ticket int64, a Article, now time.Time) error {
 	if err != nil || added == 0 {
 		return err
 	}
-	_, err = tx.exec(`UPDATE ticket SET updated_at = ? WHERE id = ?`, millis(now), ticket)
-	return err
+	return tx.put(`UPDATE ticket SET updated_at = ? WHERE id = ?`, millis(now), ticket)
 }
 
 // HasArticle tells whether an article is there.
@@ -126,9 +124,8 @@ func (tx *Tx) HasArticle(marker string) (bool, error) {
 
 // SetDelivery shows on an article how far it has got.
 func (tx *Tx) SetDelivery(d conversation.SetDelivery) error {
-	_, err := tx.exec(`UPDATE article SET delivery = ?, delivery_reason = ?, delivery_at = ? WHERE marker = ?`,
+	return tx.put(`UPDATE article SET delivery = ?, delivery_reason = ?, delivery_at = ? WHERE marker = ?`,
 		string(d.Delivery), d.Reason, millis(d.At), d.ArticleID)
-	return err
 }
 
 const articleColumns = `id, marker, author, type, text, written_at, created_at, delivery, delivery_reason, delivery_at`

@@ -14,6 +14,9 @@ type querier interface {
 	// exec returns how many rows were changed.
 	exec(ctx context.Context, query string, args ...any) (int64, error)
 	query(ctx context.Context, query string, args ...any) (cursor, error)
+	// later runs a statement of which nobody wants to know how many rows it changed: at once, or together with the
+	// next statement, or with the end of the transaction. What it fails with may be told there.
+	later(ctx context.Context, query string, args ...any) error
 }
 
 // cursor walks over the rows of a query.
@@ -40,6 +43,11 @@ func (tx *Tx) Overdue(patience time.Duration) bool {
 
 func (tx *Tx) exec(query string, args ...any) (int64, error) {
 	return tx.q.exec(tx.ctx, query, args...)
+}
+
+// put is exec for what is only written.
+func (tx *Tx) put(query string, args ...any) error {
+	return tx.q.later(tx.ctx, query, args...)
 }
 
 // row scans the only row of a query, and reports whether there was one.

@@ -21,8 +21,7 @@ func (tx *Tx) NextWake() (time.Time, error) {
 
 // DropWake lets a conversation sleep until its state is saved again.
 func (tx *Tx) DropWake(id string) error {
-	_, err := tx.exec(`UPDATE conversation SET next_wake_at = 0 WHERE id = ?`, id)
-	return err
+	return tx.put(`UPDATE conversation SET next_wake_at = 0 WHERE id = ?`, id)
 }
 
 // ResetWakes wakes all conversations that wait for something, if the timers were set by other settings than these.
@@ -31,7 +30,7 @@ func (tx *Tx) ResetWakes(settings string, now time.Time) error {
 	if err != nil || had == settings {
 		return err
 	}
-	if _, err := tx.exec(`UPDATE conversation SET next_wake_at = ? WHERE next_wake_at > ?`, millis(now), millis(now)); err != nil {
+	if err := tx.put(`UPDATE conversation SET next_wake_at = ? WHERE next_wake_at > ?`, millis(now), millis(now)); err != nil {
 		return err
 	}
 	return tx.SetMeta(metaTimers, settings)

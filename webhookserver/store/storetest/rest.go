@@ -136,7 +136,7 @@ func counts(t *testing.T, opener Opener) {
 	finish(t, s, "1", store.EffectDead)
 	finish(t, s, "2", store.EffectDone)
 	update(t, s, func(tx *store.Tx) error {
-		_, err := tx.AddMessage(store.Message{WAMID: "w", Conversation: "c1", SentAt: At, ReceivedAt: At.Add(time.Minute)})
+		err := tx.AddMessage(store.Message{WAMID: "w", Conversation: "c1", SentAt: At, ReceivedAt: At.Add(time.Minute)})
 		return errors.Join(err, tx.Quarantine(store.Quarantined{ReceivedAt: At, Reason: store.OtherNumber}),
 			// Another replica may be late with an earlier one.
 			tx.NoteHandshake(At), tx.NoteHandshake(At.Add(-time.Hour)))

@@ -20,7 +20,7 @@ func customer(t *testing.T, s store.Store, state conversation.State, ticket stor
 		if err := tx.SaveConversation(state, at); err != nil {
 			return err
 		}
-		_, err := tx.AddMessage(store.Message{WAMID: id + "/w", Conversation: id, SentAt: at, ReceivedAt: at})
+		err := tx.AddMessage(store.Message{WAMID: id + "/w", Conversation: id, SentAt: at, ReceivedAt: at})
 		ticketID, err2 := tx.AddTicket(store.Ticket{Marker: id + "/t", Conversation: id, Epoch: 1, State: store.TicketOpen, CreatedAt: at})
 		err3 := tx.AddArticle(ticketID, store.Article{Marker: id + "/w", Text: "x", WrittenAt: at}, at)
 		err4 := tx.SetTicketState(ticketID, ticket, at)
