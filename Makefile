@@ -109,6 +109,10 @@ test: ## Run unit tests and the tests against a real API server and a real Postg
 e2e: ## Test the product in a real cluster made from this tree (KEEP=1 keeps the cluster)
 	hack/e2e
 
+.PHONY: e2e-gateway
+e2e-gateway: ## Test HTTPRoute and Ingress behind Traefik in a real cluster (builds Traefik the first time, 12 minutes of processor time)
+	hack/e2e gateway
+
 .PHONY: reliability
 reliability: ## Take the power CUTS (20) times and let crash RUNS (1000) times: nothing acknowledged may be lost (power cuts need root)
 	@hack/postgres

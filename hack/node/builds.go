@@ -39,6 +39,7 @@ var (
 	}
 	etcd        = &module{name: "build/etcd", upstream: "go.etcd.io/etcd/server/v3", ldflags: "-s -w"}
 	addons      = &module{name: "build/addons", upstream: "github.com/coredns/coredns", ldflags: "-s -w"}
+	gateway     = &module{name: "build/gateway", upstream: "github.com/traefik/traefik/v3", ldflags: "-s -w"}
 	pauseModule = &module{name: "pause", ldflags: "-s -w"} // A folder of this program's own module.
 
 	apiServer         = program{"kube-apiserver", kubernetes, "k8s.io/kubernetes/cmd/kube-apiserver", "7 minutes"}
@@ -51,6 +52,7 @@ var (
 	coreDNS           = program{"coredns", addons, "./coredns", "2 minutes"}
 	provisioner       = program{"provisioner", addons, "./provisioner", "30 seconds"}
 	pause             = program{"pause", pauseModule, ".", "5 seconds"}
+	traefik           = program{"traefik", gateway, "github.com/traefik/traefik/v3/cmd/traefik", "7 minutes"}
 
 	envtestPrograms = []program{etcdServer, apiServer, kubectl}
 	nodePrograms    = []program{

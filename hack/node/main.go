@@ -1,5 +1,5 @@
 // Command node makes a Kubernetes cluster for development and tests, and the binaries for envtest.
-// It is called as hack/cluster and hack/envtest.
+// It is called as hack/cluster, hack/envtest and hack/traefik.
 package main
 
 import (
@@ -64,6 +64,15 @@ func run(ctx context.Context, args []string) error {
 		assets, err := envtestAssets(ctx, b)
 		if err == nil {
 			fmt.Fprintln(os.Stdout, assets)
+		}
+		return err
+	case len(args) == 1 && args[0] == "traefik":
+		if err := b.build(ctx, []program{traefik}); err != nil {
+			return err
+		}
+		path, err := b.path(traefik)
+		if err == nil {
+			fmt.Fprintln(os.Stdout, path)
 		}
 		return err
 	case len(args) > 1 && args[0] == "cluster":
