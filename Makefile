@@ -123,12 +123,14 @@ contract: $(CONTRACT)/node_modules/.package-lock.json ## Compare with independen
 	go test -tags contract -count 1 -timeout 10m -v $(TESTFLAGS) ./test/contract/...
 
 .PHONY: bench
-bench: ## Measure the receiver and print the figures of docs/benchmarks.md (BENCH=receiver or operator runs one half)
+bench: ## Measure receiver and operator and print the figures of docs/benchmarks.md (BENCH=receiver or operator runs one half)
 	@hack/postgres
-	$(GOBUILD) -o $(BIN)/bench/ ./cmd/receiver ./test/bench/ceiling
-	@set -e; for half in $(BENCH); do \
-		(set -x; go test -tags bench -count 1 -timeout 1h -v ./test/bench/$$half -args -programs $(BIN)/bench $(BENCHFLAGS)); \
+	$(GOBUILD) -o $(BIN)/bench/ ./cmd/manager ./cmd/receiver ./test/bench/ceiling
+	@set -e; KUBEBUILDER_ASSETS=$$(hack/envtest); export KUBEBUILDER_ASSETS; for half in $(BENCH); do \
+		within=(); if [[ $$half == operator ]]; then within=(-exec 'unshare --mount --net --map-root-user'); fi; \
+		(set -x; go test -tags bench -count 1 -timeout 1h -v "$${within[@]}" ./test/bench/$$half -args -programs $(BIN)/bench $(BENCHFLAGS)); \
 	done
+	@$(if $(filter operator,$(BENCH)),go test -count 1 -run '^TestGraphBudget$$' -v ./controllers | sed -n 's/.*\(graph[.].*\)/\1/p',true)
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME (30s)

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/whatsapp-operator/whatsapp-operator/test/bench/load"
+	"github.com/whatsapp-operator/whatsapp-operator/test/bench/process"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
 
@@ -25,7 +26,8 @@ const (
 
 // channel is a receiver that runs, with a store that was empty at first.
 type channel struct {
-	*process
+	*process.Process
+	t      *testing.T
 	target load.Target
 	// store is where it keeps what it acknowledged.
 	store   database
@@ -62,13 +64,13 @@ func startChannel(t *testing.T, engine engine) *channel {
 			t.Fatal(err)
 		}
 	}
-	public, private, health := freeAddress(t), freeAddress(t), freeAddress(t)
+	public, private, health := process.FreeAddress(t), process.FreeAddress(t), process.FreeAddress(t)
 	c := &channel{
-		process: start(t, program("receiver"), append(args, "--config-dir", files, "--data-dir", data,
+		Process: process.Start(t, program("receiver"), append(args, "--config-dir", files, "--data-dir", data,
 			"--public-address", public, "--private-address", private, "--private-tls=false", "--health-address", health)...),
-		target: target(public), store: store, private: "http://" + private, called: called,
+		t: t, target: target(public), store: store, private: "http://" + private, called: called,
 	}
-	c.await("the receiver is ready", startTimeout, func() bool {
+	c.Await("the receiver is ready", process.StartTimeout, func() bool {
 		answer, err := http.Get("http://" + health + "/readyz")
 		if err != nil {
 			return false
@@ -87,11 +89,11 @@ func target(address string) load.Target {
 }
 
 // startCeiling runs the server that keeps nothing.
-func startCeiling(t *testing.T) (*process, load.Target) {
+func startCeiling(t *testing.T) (*process.Process, load.Target) {
 	t.Helper()
-	address := freeAddress(t)
-	p := start(t, program("ceiling"), "--address", address, "--secret", appSecret)
-	p.await("the server that keeps nothing", startTimeout, func() bool { return listens(address) })
+	address := process.FreeAddress(t)
+	p := process.Start(t, program("ceiling"), "--address", address, "--secret", appSecret)
+	p.Await("the server that keeps nothing", process.StartTimeout, func() bool { return process.Listens(address) })
 	return p, target(address)
 }
 
@@ -111,7 +113,7 @@ func (c *channel) get(path string, into any) {
 	request.Header.Set("Authorization", "Bearer "+apiToken)
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		c.t.Fatalf("ask the receiver: %v\n%s", err, &c.output)
+		c.t.Fatalf("ask the receiver: %v\n%s", err, &c.Output)
 	}
 	defer answer.Body.Close()
 	if err := json.NewDecoder(answer.Body).Decode(into); err != nil || answer.StatusCode != http.StatusOK {
@@ -122,7 +124,7 @@ func (c *channel) get(path string, into any) {
 // complain fails the test if the log holds an error.
 func (c *channel) complain() {
 	c.t.Helper()
-	for line := range strings.Lines(c.output.String()) {
+	for line := range strings.Lines(c.Output.String()) {
 		if strings.Contains(line, `"level":"ERROR"`) {
 			c.t.Errorf("the receiver's log: %s", line)
 		}

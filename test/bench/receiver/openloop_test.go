@@ -8,6 +8,7 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/test/bench/figures"
 	"github.com/whatsapp-operator/whatsapp-operator/test/bench/load"
+	"github.com/whatsapp-operator/whatsapp-operator/test/bench/process"
 )
 
 const (
@@ -24,16 +25,16 @@ const (
 func TestOpenLoop(t *testing.T) {
 	c := startChannel(t, embedded)
 	time.Sleep(restTime) //nolint:forbidigo // Rest is what is measured.
-	figures.Print("receiver.rss.idle", c.memory(), "MiB")
+	figures.Print("receiver.rss.idle", c.Memory(), "MiB")
 
-	before := c.cpu()
+	before := c.CPU()
 	result, err := load.Open{
 		Connections: openConnections, Rate: openRate, Duration: *openLoopTime, Messages: openMessages,
 	}.Run(t.Context(), c.target)
 	if err != nil {
-		t.Fatalf("%v\n%s", err, &c.output)
+		t.Fatalf("%v\n%s", err, &c.Output)
 	}
-	t.Logf("%.2f processors", (c.cpu()-before).Seconds()/openLoopTime.Seconds())
+	t.Logf("%.2f processors", (c.CPU()-before).Seconds()/openLoopTime.Seconds())
 	figures.Print("receiver.openloop.p50", milliseconds(figures.Quantile(result.Delays, 0.5)), "ms")
 	figures.Print("receiver.openloop.p99", milliseconds(figures.Quantile(result.Delays, 0.99)), "ms")
 	t.Logf("p90 %v, p99.9 %v, at most %v", figures.Quantile(result.Delays, 0.9), figures.Quantile(result.Delays, 0.999), figures.Quantile(result.Delays, 1))
@@ -44,10 +45,10 @@ func TestOpenLoop(t *testing.T) {
 	at := c.status()
 	t.Logf("when the last webhook was answered, %d waited to be processed, and %d effects", at.Backlog, at.PendingEffects)
 	began := time.Now()
-	c.await("everything is processed", *openLoopTime+startTimeout, func() bool { return c.status().Backlog == 0 })
+	c.Await("everything is processed", *openLoopTime+process.StartTimeout, func() bool { return c.status().Backlog == 0 })
 	t.Logf("everything was processed %v later", time.Since(began).Round(100*time.Millisecond))
-	figures.Print("receiver.rss.load", c.peak(), "MiB")
-	c.stop()
+	figures.Print("receiver.rss.load", c.Peak(), "MiB")
+	c.Stop()
 	t.Log(c.store.sizes(t))
 	figures.Print("receiver.openloop.lost", float64(c.store.lost(t, result.Acknowledged)), "webhooks")
 	c.complain()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/test/bench/figures"
 	"github.com/whatsapp-operator/whatsapp-operator/test/bench/load"
+	"github.com/whatsapp-operator/whatsapp-operator/test/bench/process"
 )
 
 const (
@@ -35,11 +36,11 @@ func TestPath(t *testing.T) {
 		<-pause.C
 		sent[id] = time.Now()
 		if status, err := sender.Send(load.Message, id, id); err != nil || status != 200 {
-			t.Fatalf("status %d, %v\n%s", status, err, &c.output)
+			t.Fatalf("status %d, %v\n%s", status, err, &c.Output)
 		}
 	}
-	c.await("every message has a ticket", startTimeout, func() bool { s := c.status(); return s.Backlog+s.PendingEffects == 0 })
-	c.stop()
+	c.Await("every message has a ticket", process.StartTimeout, func() bool { s := c.status(); return s.Backlog+s.PendingEffects == 0 })
+	c.Stop()
 	var delays []time.Duration
 	c.store(t, `SELECT m.wamid || ' ' || t.created_at FROM message m JOIN ticket t ON t.conversation = m.conversation`, func(row []byte) {
 		id, _ := load.IDIn(row)

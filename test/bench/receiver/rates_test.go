@@ -9,6 +9,7 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/test/bench/figures"
 	"github.com/whatsapp-operator/whatsapp-operator/test/bench/load"
+	"github.com/whatsapp-operator/whatsapp-operator/test/bench/process"
 	"github.com/whatsapp-operator/whatsapp-operator/test/postgrestest"
 )
 
@@ -44,14 +45,14 @@ func TestRates(t *testing.T) {
 	}
 }
 
-func run(t *testing.T, p *process, target load.Target, spoiled bool) load.Result {
+func run(t *testing.T, p *process.Process, target load.Target, spoiled bool) load.Result {
 	t.Helper()
-	before, began := p.cpu(), time.Now()
+	before, began := p.CPU(), time.Now()
 	result, err := load.Closed{Connections: connections, Warmup: warmup, Duration: *roundTime, Spoiled: spoiled}.Run(t.Context(), target)
 	if err != nil {
-		t.Fatalf("%v\n%s", err, &p.output)
+		t.Fatalf("%v\n%s", err, &p.Output)
 	}
-	t.Logf("%.0f/s, %.2f processors, %.1f MiB at most", result.Rate, (p.cpu()-before).Seconds()/time.Since(began).Seconds(), p.peak())
+	t.Logf("%.0f/s, %.2f processors, %.1f MiB at most", result.Rate, (p.CPU()-before).Seconds()/time.Since(began).Seconds(), p.Peak())
 	return result
 }
 
@@ -69,8 +70,8 @@ func nothingKept(t *testing.T) float64 {
 func acknowledgements(t *testing.T, engine engine) float64 {
 	t.Helper()
 	c := startChannel(t, engine)
-	result := run(t, c.process, c.target, false)
-	c.kill()
+	result := run(t, c.Process, c.target, false)
+	c.Kill()
 	if len(result.Others) > 0 {
 		t.Errorf("answers that are not 200: %v", result.Others)
 	}
@@ -86,18 +87,18 @@ func acknowledgements(t *testing.T, engine engine) float64 {
 func rejections(t *testing.T) float64 {
 	t.Helper()
 	c := startChannel(t, embedded)
-	before := c.written()
-	result := run(t, c.process, c.target, true)
+	before := c.Written()
+	result := run(t, c.Process, c.target, true)
 	if len(result.Acknowledged) > 0 || len(result.Others) != 1 || result.Others[401] == 0 {
 		t.Errorf("%d answers of 200, others %v", len(result.Acknowledged), result.Others)
 	}
-	if n := c.written() - before; n > 0 {
+	if n := c.Written() - before; n > 0 {
 		t.Errorf("%d bytes were written to disk", n)
 	}
 	if n := c.called.Load(); n > 0 {
 		t.Errorf("the Graph API was called %d times", n)
 	}
-	c.kill()
+	c.Kill()
 	if n := c.store.rows(t, "inbox") + c.store.rows(t, "quarantine") + c.store.rows(t, "record"); n > 0 {
 		t.Errorf("%d webhooks were kept", n)
 	}
@@ -111,5 +112,5 @@ func TestSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	figures.Print("receiver.binary", float64(info.Size())/mib, "MiB")
+	figures.Print("receiver.binary", float64(info.Size())/process.MiB, "MiB")
 }

@@ -5,7 +5,6 @@ package receiver
 import (
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -24,8 +23,6 @@ const (
 	connections = 64
 	// warmup is how long the same load runs before it is measured.
 	warmup = time.Second
-	// startTimeout bounds how long a program may take until it answers.
-	startTimeout = time.Minute
 )
 
 func TestMain(m *testing.M) {
@@ -38,14 +35,3 @@ func TestMain(m *testing.M) {
 }
 
 func program(name string) string { return filepath.Join(*programs, name) }
-
-// freeAddress returns an address of this machine that nobody listens at.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
