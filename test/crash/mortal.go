@@ -99,6 +99,14 @@ func (s *shaky) Call(ctx context.Context, e store.Effect, state conversation.Sta
 	return id, err
 }
 
+// Within lets the receiver's own inbox be part of a transaction, in which no answer gets lost.
+func (s *shaky) Within(data store.Data) outbox.Caller {
+	if local, ok := s.Caller.(outbox.Local); ok {
+		return local.Within(data)
+	}
+	return nil
+}
+
 func (s *shaky) Find(ctx context.Context, e store.Effect) (id string, found bool, err error) {
 	err = s.heard(func() (err error) {
 		id, found, err = s.Caller.Find(ctx, e)

@@ -270,6 +270,12 @@ func (r *run) rests(p *process) (rests bool, wait time.Duration, err error) {
 	}); err != nil {
 		return false, 0, fmt.Errorf("look whether the receiver rests: %w", err)
 	}
+	// While a call is looked after, its effect is due when the lease of the process ends.
+	for _, p := range r.alive {
+		if p.outbox.Calls() > 0 {
+			return false, 0, nil
+		}
+	}
 	now := r.clock.Now()
 	open := counts.Effects[store.EffectReady] + counts.Effects[store.EffectInFlight] + counts.Effects[store.EffectInDoubt] +
 		counts.Effects[store.EffectBlocked]

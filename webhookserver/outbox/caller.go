@@ -19,6 +19,13 @@ type Caller interface {
 	Judge(err error) Verdict
 }
 
+// Local is a Caller whose destination may be the store itself. Its calls are then made in the transaction that takes the
+// effects, and are never in doubt.
+type Local interface {
+	// Within returns the caller as part of a transaction, or nil as long as the destination is elsewhere.
+	Within(data store.Data) Caller
+}
+
 // Verdict is what the error of a call means.
 type Verdict struct {
 	Means Meaning

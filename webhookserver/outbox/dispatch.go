@@ -145,12 +145,28 @@ func (o *Outbox) take(tx *store.Tx, d conversation.Destination, limit int) ([]jo
 			return nil, err
 		}
 	}
+	local := o.local(tx, d)
+	if local != nil {
+		limit = localBatch
+	}
 	due, err := tx.DueEffects(now, limit, d)
 	if err != nil {
 		return nil, err
 	}
 	var jobs []job
+	began := o.Clock.Elapsed()
 	for _, e := range due {
+		if local != nil && e.State == store.EffectReady {
+			done, err := o.callWithin(tx, local, e)
+			if err != nil {
+				return nil, err
+			}
+			if done && o.Clock.Elapsed()-began < localPatience {
+				continue
+			} else if done {
+				break
+			}
+		}
 		taken, j, err := o.takeOne(tx, e, now)
 		if err != nil {
 			return nil, err

@@ -17,10 +17,24 @@ type HelpdeskCaller struct {
 	// Helpdesk returns the one to use at present.
 	Helpdesk func() helpdesk.Helpdesk
 	// Store knows which ID the helpdesk gave a ticket.
-	Store store.Store
+	Store store.Data
 	Clock clock.Clock
 	// Settings returns what the channel's declaration says about conversations at present.
 	Settings func() conversation.Settings
+}
+
+var _ Local = (*HelpdeskCaller)(nil)
+
+// Within implements Local, for a helpdesk that is in the store.
+func (h *HelpdeskCaller) Within(data store.Data) Caller {
+	local, ok := h.Helpdesk().(interface {
+		Within(data store.Data) helpdesk.Helpdesk
+	})
+	if !ok {
+		return nil
+	}
+	desk := local.Within(data)
+	return &HelpdeskCaller{Helpdesk: func() helpdesk.Helpdesk { return desk }, Store: data, Clock: h.Clock, Settings: h.Settings}
 }
 
 // retryFiles is how often an article that waits for its files looks whether they are there.

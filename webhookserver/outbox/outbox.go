@@ -145,6 +145,9 @@ func (o *Outbox) StoppedReason(d conversation.Destination) string {
 	return o.stopped[d].reason
 }
 
+// Calls counts the calls that are being made, or looked after.
+func (o *Outbox) Calls() int { return len(o.made()) }
+
 // Run makes calls until the context ends or the store fails, and then waits for the calls that were begun.
 func (o *Outbox) Run(ctx context.Context) error {
 	defer o.running.Wait()

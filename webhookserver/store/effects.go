@@ -173,9 +173,10 @@ func (tx *Tx) claim(e Effect, set string, args ...any) (Effect, error) {
 	return e, err
 }
 
-// endLeases ends the leases of all calls, because those who made them are known to be gone.
+// endLeases ends the leases of all calls, and of all looks at what became of one, because those who made them are known
+// to be gone.
 func (tx *Tx) endLeases() error {
-	return tx.put(`UPDATE effect SET next_at = 0 WHERE state = 2`)
+	return tx.put(`UPDATE effect SET next_at = 0 WHERE state IN (2, 3)`)
 }
 
 // HoldEffect keeps an effect in doubt from being looked at until a time.

@@ -72,27 +72,21 @@ func (p *Postgres) commitUpdates(group []*write) error {
 
 // update runs one function so that its failure takes back what it wrote and nothing else. Alone in its transaction, it
 // needs no savepoint for that.
-func (q *pgQuerier) update(ctx context.Context, w *write, grouped bool) error {
-	undo := `ROLLBACK`
+func (q *pgQuerier) update(ctx context.Context, w *write, grouped bool) (err error) {
+	tx := &Tx{ctx: ctx, q: q}
 	if grouped {
-		undo = `ROLLBACK TO one`
-		if _, err := q.exec(ctx, `SAVEPOINT one`); err != nil {
-			return err
-		}
+		w.err, err = tx.Try(w.fn)
+		return err
 	}
-	if w.err = w.fn(&Tx{ctx: ctx, q: q}); w.err == nil {
+	if w.err = w.fn(tx); w.err == nil {
 		w.err = q.flush(ctx)
 	}
-	if w.err != nil {
-		q.waiting = nil
-		if _, err := q.exec(ctx, undo); err != nil {
-			return errors.Join(err, w.err)
-		}
-	}
-	if !grouped {
+	if w.err == nil {
 		return nil
 	}
-	return q.later(ctx, `RELEASE one`)
+	q.waiting = nil
+	_, err = q.exec(ctx, `ROLLBACK`)
+	return err
 }
 
 // commit ends a transaction, unless it was rolled back already.

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -114,6 +115,44 @@ func TestSQLiteWaitsForTheProcessBeforeIt(t *testing.T) {
 	clock.Advance(time.Second)
 	if err := (<-opened).Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Who has the file open knows that whoever called, or looked after a call, has ended.
+func TestSQLiteEndsTheLeasesOfTheProcessBefore(t *testing.T) {
+	dir, at := t.TempDir(), storetest.At
+	in := func(fn func(*store.Tx) error) {
+		t.Helper()
+		s := openSQLite(t, dir)
+		defer s.Close()
+		if err := s.Update(t.Context(), fn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in(func(tx *store.Tx) error {
+		return errors.Join(tx.SaveConversation(conversation.State{ID: "c"}, at), tx.AddEffects("c", []conversation.Effect{{
+			Key: "file", Kind: conversation.KindFetchMedia,
+		}}, at))
+	})
+	in(func(tx *store.Tx) error {
+		e, _, err := tx.EffectByKey("file")
+		if err == nil {
+			_, err = tx.BeginCall(e, at, at.Add(time.Hour))
+		}
+		return err
+	})
+	for _, step := range []string{"called", "looked after"} {
+		in(func(tx *store.Tx) error {
+			if _, err := tx.DoubtInFlight(at, time.Minute); err != nil {
+				return err
+			}
+			due, err := tx.DueEffects(at, 10, conversation.Media)
+			if err != nil || len(due) != 1 {
+				return fmt.Errorf("%s, then opened by another process: due %v, %w", step, due, err)
+			}
+			_, err = tx.BeginLook(due[0], at.Add(time.Hour))
+			return err
+		})
 	}
 }
 

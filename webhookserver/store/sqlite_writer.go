@@ -50,29 +50,12 @@ func (w *sqliteWriter) commit(group []*write, webhooksWait func() bool) error {
 			}
 			continue
 		}
-		if err := w.update(one, &Tx{ctx: ctx, q: w, holdsUp: holdsUp}); err != nil {
+		var err error
+		if one.err, err = (&Tx{ctx: ctx, q: w, holdsUp: holdsUp}).Try(one.fn); err != nil {
 			return err
 		}
 	}
 	_, err := w.exec(ctx, `COMMIT`)
-	return err
-}
-
-// update runs one function so that its failure takes back what it wrote and nothing else.
-func (w *sqliteWriter) update(one *write, tx *Tx) error {
-	if _, err := tx.exec(`SAVEPOINT one`); err != nil {
-		return err
-	}
-	one.err = one.fn(tx)
-	if fatal(one.err) {
-		return one.err
-	}
-	if one.err != nil {
-		if _, err := tx.exec(`ROLLBACK TO one`); err != nil {
-			return errors.Join(err, one.err)
-		}
-	}
-	_, err := tx.exec(`RELEASE one`)
 	return err
 }
 
@@ -101,6 +84,8 @@ func (w *sqliteWriter) later(ctx context.Context, query string, args ...any) err
 	return err
 }
 
+func (*sqliteWriter) flush(context.Context) error { return nil }
+
 func (w *sqliteWriter) query(ctx context.Context, query string, args ...any) (cursor, error) {
 	s, err := w.statement(ctx, query)
 	if err != nil {
@@ -125,6 +110,8 @@ func (q sqlQuerier) later(ctx context.Context, query string, args ...any) error 
 	_, err := q.exec(ctx, query, args...)
 	return err
 }
+
+func (sqlQuerier) flush(context.Context) error { return nil }
 
 func (q sqlQuerier) query(ctx context.Context, query string, args ...any) (cursor, error) {
 	return q.db.QueryContext(ctx, query, args...) //nolint:rowserrcheck // The caller walks over them and checks.

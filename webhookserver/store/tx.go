@@ -17,6 +17,8 @@ type querier interface {
 	// later runs a statement of which nobody wants to know how many rows it changed: at once, or together with the
 	// next statement, or with the end of the transaction. What it fails with may be told there.
 	later(ctx context.Context, query string, args ...any) error
+	// flush runs what waits for a next statement.
+	flush(ctx context.Context) error
 }
 
 // cursor walks over the rows of a query.
@@ -49,6 +51,43 @@ func (tx *Tx) exec(query string, args ...any) (int64, error) {
 func (tx *Tx) put(query string, args ...any) error {
 	return tx.q.later(tx.ctx, query, args...)
 }
+
+// Try runs fn so that its failure takes back what it wrote, and nothing else of the transaction. The second error is
+// the store's own, after which nothing can be done in the transaction.
+func (tx *Tx) Try(fn func(*Tx) error) (failed, err error) {
+	if _, err := tx.exec(`SAVEPOINT attempt`); err != nil {
+		return nil, err
+	}
+	if failed = fn(tx); failed == nil {
+		failed = tx.q.flush(tx.ctx)
+	}
+	if fatal(failed) {
+		return failed, failed
+	}
+	if failed != nil {
+		// What still waits is taken back with the rest, and may fail for the same reason.
+		_ = tx.q.flush(tx.ctx)
+		if _, err := tx.exec(`ROLLBACK TO attempt`); err != nil {
+			return failed, errors.Join(err, failed)
+		}
+	}
+	return failed, tx.put(`RELEASE attempt`)
+}
+
+// Data is what can be read and written in transactions.
+type Data interface {
+	Update(ctx context.Context, fn func(*Tx) error) error
+	View(ctx context.Context, fn func(*Tx) error) error
+}
+
+// Data returns the transaction as something that can be read and written: all of it is part of the transaction.
+func (tx *Tx) Data() Data { return inside{tx} }
+
+type inside struct{ tx *Tx }
+
+func (i inside) Update(_ context.Context, fn func(*Tx) error) error { return fn(i.tx) }
+
+func (i inside) View(_ context.Context, fn func(*Tx) error) error { return fn(i.tx) }
 
 // row scans the only row of a query, and reports whether there was one.
 func (tx *Tx) row(query string, args []any, into ...any) (bool, error) {

@@ -22,7 +22,7 @@ import (
 
 // Inbox is the built-in helpdesk.
 type Inbox struct {
-	Store store.Store
+	Store store.Data
 	Clock clock.Clock
 	// Settings returns what the channel's declaration says about conversations at present; nil if nothing.
 	Settings func() conversation.Settings
@@ -32,6 +32,13 @@ var _ helpdesk.Helpdesk = (*Inbox)(nil)
 
 // Identity implements helpdesk.Helpdesk.
 func (i *Inbox) Identity() string { return (*config.Helpdesk)(nil).Identity() }
+
+// Within returns the inbox as part of a transaction of the store that it is in.
+func (i *Inbox) Within(data store.Data) helpdesk.Helpdesk {
+	within := *i
+	within.Store = data
+	return &within
+}
 
 // Check implements helpdesk.Helpdesk: what is in the receiver's own store is always there.
 func (i *Inbox) Check(context.Context) helpdesk.Health {
