@@ -25,7 +25,7 @@ const (
 // has waited patienceOf times as long on top of a burst.
 const (
 	burst         = 5 * time.Second
-	leastPatience = time.Millisecond
+	leastPatience = time.Millisecond / 2
 	mostPatience  = 12 * time.Millisecond
 	patienceOf    = 500
 )
