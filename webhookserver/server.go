@@ -236,7 +236,7 @@ func (s *Server) assemble(opened store.Store) (*running, error) {
 		},
 	})
 	r.processor = engine.NewProcessor(engine.Processor{
-		Store: opened, Clock: s.clock, Log: s.log, Channel: s.processed, Processed: r.outbox.Wake,
+		Store: opened, Clock: s.clock, Log: s.log, Channel: s.processed, Processed: r.outbox.Wake, Heard: r.outbox.Heard,
 	})
 	r.api = s.apiRoutes(r)
 	return r, nil

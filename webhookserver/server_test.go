@@ -6,11 +6,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock/clocktest"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
 
@@ -123,6 +125,32 @@ func TestADeadTokenHoldsMessagesUntilItIsReplaced(t *testing.T) {
 		s := r.status()
 		return s.SendingError == "" && s.PendingEffects == 0 && s.DeadLetters == 0
 	})
+}
+
+// WhatsApp accepts the messages of an account that is blocked or does not pay, and only their statuses say that they
+// never arrive.
+func TestAFailureThatOthersWouldMeetHoldsThemBack(t *testing.T) {
+	r := newReceiver(t)
+	r.meta.SetStatuses()
+	turned := clocktest.New(time.Now())
+	r.clock = turned
+	r.start()
+	// What was sent before the configuration is without meaning, and the clock stands.
+	turned.Advance(time.Second)
+	customer := r.meta.Customer(customerPhone, customerName)
+	customer.Says(r.number.ID, customerText)
+	r.eventually("the welcome", func() bool { return len(customer.Received()) == 1 })
+	r.meta.ReportFailure(customer.Received()[0].ID, 131042)
+	r.eventually("the reason in the status", func() bool { return strings.Contains(r.status().SendingError, "Put the payment method") })
+	r.reply(1, "k", agentText)
+	r.eventually("the reply waits", func() bool { s := r.status(); return s.Backlog == 0 && s.PendingEffects == 1 })
+	if got := len(customer.Received()); got != 1 {
+		t.Errorf("%d messages were sent", got)
+	}
+	turned.Advance(15 * time.Minute)
+	r.eventually("the reply, by way of trial", func() bool { return len(customer.Received()) == 2 })
+	r.meta.ReportStatus(customer.Received()[1].ID, webhook.StatusSent)
+	r.eventually("the status is good again", func() bool { return r.status().SendingError == "" })
 }
 
 func TestBadRequestsAreTurnedAway(t *testing.T) {

@@ -16,15 +16,20 @@ var ErrNoConversation = errors.New("there is no such conversation")
 
 // Apply lets an event happen to a conversation.
 func Apply(tx *store.Tx, id string, event conversation.Event, now time.Time) error {
+	_, err := applyTo(tx, id, event, now)
+	return err
+}
+
+// applyTo returns how many effects the event wanted of a conversation.
+func applyTo(tx *store.Tx, id string, event conversation.Event, now time.Time) (int, error) {
 	state, found, err := tx.Conversation(id)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if !found {
-		return ErrNoConversation
+		return 0, ErrNoConversation
 	}
-	_, err = apply(tx, state, event, now)
-	return err
+	return apply(tx, state, event, now)
 }
 
 // apply returns how many effects the event wanted.

@@ -45,6 +45,9 @@ type Processor struct {
 	Channel func() config.Channel
 	// Processed is called after a transaction, when there may be new effects.
 	Processed func()
+	// Heard, if set, is told of each status that is news, with the effect that sent the message. It must not wait. Of a
+	// transaction that has to be repeated it is told again.
+	Heard func(store.Effect, webhook.Status)
 
 	wake chan struct{}
 	// timersSetBy names the declared reminder that the conversations' timers are known to be set by.
@@ -234,7 +237,7 @@ func (p *Processor) take(tx *store.Tx, row parsed, channel config.Channel) (err 
 		return err
 	}
 	now := p.Clock.Now()
-	t := taking{tx: tx, channel: channel, receivedAt: row.ReceivedAt, now: now}
+	t := taking{tx: tx, channel: channel, receivedAt: row.ReceivedAt, now: now, heard: p.Heard}
 	if row.err != nil {
 		return t.quarantine(store.NotUnderstood, row.err.Error(), row.Body)
 	}
@@ -249,4 +252,5 @@ type taking struct {
 	channel    config.Channel
 	receivedAt time.Time
 	now        time.Time
+	heard      func(store.Effect, webhook.Status)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock/clocktest"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
@@ -266,6 +267,23 @@ func (b *bench) shows(key string) bool {
 	var found bool
 	b.view(func(tx *store.Tx) (err error) { _, found, err = tx.EffectByKey(key); return err })
 	return found
+}
+
+// Meta repeats webhooks for days, and what a status said of sending then is not true any more.
+func TestAStatusIsHeardOnce(t *testing.T) {
+	b := newBench(t)
+	var heard []string
+	b.processor.Heard = func(e store.Effect, s webhook.Status) { heard = append(heard, e.Key+" "+s.Status) }
+	b.process(messages(text("w1", `"from":"1555"`)))
+	e := b.sendReply("r")
+	status := func(id, status, opaque string) string {
+		return value("1", `"statuses":[{"id":"`+id+`","status":"`+status+`","timestamp":"1793613700","biz_opaque_callback_data":"`+opaque+`"}]`)
+	}
+	failed := status("sent-1", "failed", e.Key)
+	b.process(status("sent-1", "sent", e.Key), failed, failed, status("of another program", "failed", ""))
+	if diff := cmp.Diff([]string{"r/send/1 sent", "r/send/1 failed"}, heard); diff != "" {
+		t.Errorf("heard (-want +got):\n%s", diff)
+	}
 }
 
 func TestAStatusMayComeBeforeTheAnswer(t *testing.T) {

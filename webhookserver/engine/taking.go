@@ -159,7 +159,11 @@ func (t taking) status(s webhook.Status) error {
 	if err := t.tx.ConfirmEffect(e, s.ID, t.now); err != nil {
 		return err
 	}
-	return Apply(t.tx, e.Conversation, conversation.StatusReceived{Sent: e.SendText.Part, Status: s}, t.now)
+	shown, err := applyTo(t.tx, e.Conversation, conversation.StatusReceived{Sent: e.SendText.Part, Status: s}, t.now)
+	if err == nil && shown > 0 && t.heard != nil {
+		t.heard(e, s)
+	}
+	return err
 }
 
 // ApplyStatuses lets the statuses of a message happen that came before it was known that an effect sent it.

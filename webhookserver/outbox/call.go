@@ -24,7 +24,7 @@ func (o *Outbox) call(ctx context.Context, j job) error {
 	// The end is noted however long the call took.
 	ctx = context.WithoutCancel(ctx)
 	if callErr == nil {
-		o.release(e.Kind.Destination())
+		o.answered(e)
 		if e.SendText != nil {
 			o.pace.taken()
 		}
@@ -36,11 +36,11 @@ func (o *Outbox) call(ctx context.Context, j job) error {
 		o.stop(e.Kind.Destination(), verdict, j.configuration)
 	case NotYet:
 	case NumberTooFast:
-		o.release(e.Kind.Destination())
+		o.answered(e)
 		now := o.Clock.Now()
 		o.rest(e.Kind.Destination(), now, o.pace.slow(verdict.After, now))
 	default:
-		o.release(e.Kind.Destination())
+		o.answered(e)
 	}
 	return o.Store.Update(ctx, func(tx *store.Tx) error { return o.failed(tx, e, verdict) })
 }

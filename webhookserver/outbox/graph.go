@@ -170,9 +170,6 @@ func (g *GraphCaller) Judge(err error) Verdict {
 	switch class {
 	case cloudapi.ClassInvalidToken, cloudapi.ClassAppSecret:
 		v.Means = StopUntilChanged
-	case cloudapi.ClassPermission, cloudapi.ClassPolicy, cloudapi.ClassPayment, cloudapi.ClassNotRegistered, cloudapi.ClassNotFound,
-		cloudapi.ClassThrottled:
-		v.Means = Stop
 	case cloudapi.ClassThroughput:
 		v.Means = NumberTooFast
 	case cloudapi.ClassPairRate:
@@ -180,10 +177,24 @@ func (g *GraphCaller) Judge(err error) Verdict {
 	case cloudapi.ClassWindowClosed, cloudapi.ClassUndeliverable, cloudapi.ClassLimited, cloudapi.ClassMedia:
 		v.Means = Refused
 	default:
-		v.Means = Dead
-		if class.Retryable() {
+		switch {
+		case stopsAll(class):
+			v.Means = Stop
+		case class.Retryable():
 			v.Means = TryAgain
+		default:
+			v.Means = Dead
 		}
 	}
 	return v
+}
+
+// stopsAll tells the failures that every other message would meet, too.
+func stopsAll(class cloudapi.Class) bool {
+	switch class {
+	case cloudapi.ClassPermission, cloudapi.ClassPolicy, cloudapi.ClassPayment, cloudapi.ClassNotRegistered, cloudapi.ClassNotFound,
+		cloudapi.ClassThrottled:
+		return true
+	}
+	return false
 }

@@ -87,12 +87,17 @@ type Outbox struct {
 	stopped map[conversation.Destination]stop
 	// configuration counts the changes of the configuration.
 	configuration int
+	// proven is until when messages were sent whose failures say nothing of sending at present.
+	proven time.Time
 }
 
 type stop struct {
 	reason string
 	// until is when to try again; zero to wait for a change.
 	until time.Time
+	// heard, if not zero, tells that WhatsApp said so by the status of a message that it had accepted, and when that was
+	// sent.
+	heard time.Time
 }
 
 // rest is a moment in which a destination is left alone. It says how long it is, because the clock may be set back.
@@ -128,6 +133,7 @@ func (o *Outbox) ConfigurationChanged() {
 	o.mu.Lock()
 	clear(o.stopped)
 	o.configuration++
+	o.proven = o.Clock.Now()
 	o.mu.Unlock()
 	o.Wake()
 }
