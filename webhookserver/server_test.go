@@ -135,8 +135,6 @@ func TestAFailureThatOthersWouldMeetHoldsThemBack(t *testing.T) {
 	turned := clocktest.New(time.Now())
 	r.clock = turned
 	r.start()
-	// What was sent before the configuration is without meaning, and the clock stands.
-	turned.Advance(time.Second)
 	customer := r.meta.Customer(customerPhone, customerName)
 	customer.Says(r.number.ID, customerText)
 	r.eventually("the welcome", func() bool { return len(customer.Received()) == 1 })

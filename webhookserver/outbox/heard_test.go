@@ -97,12 +97,14 @@ func TestWhatSaysNothingOfOtherMessages(t *testing.T) {
 			t.Errorf("stopped: %s", b.stopped())
 		}
 	})
-	t.Run("a failure of a message that was sent before the configuration changed", func(t *testing.T) {
+	t.Run("a failure of a message that was sent before the configuration was mended", func(t *testing.T) {
 		b := newBench(t)
 		b.run()
 		b.sends("one")
-		b.outbox.ConfigurationChanged()
+		b.sends("two")
 		b.hears("one", webhook.StatusFailed, 131031)
+		b.outbox.ConfigurationChanged()
+		b.hears("two", webhook.StatusFailed, 131031)
 		if b.stopped() != "" {
 			t.Errorf("stopped: %s", b.stopped())
 		}

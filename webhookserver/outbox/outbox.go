@@ -131,9 +131,11 @@ func (o *Outbox) Wake() {
 // ConfigurationChanged lets destinations go that waited for new configuration.
 func (o *Outbox) ConfigurationChanged() {
 	o.mu.Lock()
+	if !o.stopped[conversation.Graph].heard.IsZero() {
+		o.proven = o.Clock.Now()
+	}
 	clear(o.stopped)
 	o.configuration++
-	o.proven = o.Clock.Now()
 	o.mu.Unlock()
 	o.Wake()
 }
