@@ -54,40 +54,24 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
 	"github.com/whatsapp-operator/whatsapp-operator/test/simulator"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stderr, nil)
-	stop()
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "cloudapi-simulator:", err)
-		os.Exit(1)
-	}
-}
+func main() { simulator.Main("cloudapi-simulator", run) }
 
 // config is what the flags say.
 type config struct {
 	simulator.Server
 	seed          string
-	caFile        string
 	connectTo     connections
 	retries       durations
 	enforceWindow bool
@@ -96,36 +80,18 @@ type config struct {
 
 func parseFlags(args []string, output io.Writer) (config, error) {
 	var c config
-	flags := flag.NewFlagSet("cloudapi-simulator", flag.ContinueOnError)
-	flags.SetOutput(output)
-	c.Flags(flags, "the Graph API")
+	flags := c.Flags("cloudapi-simulator", output, "the Graph API", "callback URLs")
 	flags.StringVar(&c.seed, "seed", "", "YAML or JSON `file` with the apps, accounts, phone numbers and tokens that exist from the start")
-	flags.StringVar(&c.caFile, "ca-file", "", "PEM `file` with the certificate authorities that callback URLs must be signed by, instead of the system's")
 	flags.Var(&c.connectTo, "connect-to", "`from=to`, each a host:port: connect to the second for callback URLs that name the first; may be repeated")
 	flags.Var(&c.retries, "retries", "comma-separated `pauses` before each further delivery of a webhook, such as 1s,5s,1m; Meta's seven days unless told")
 	flags.BoolVar(&c.enforceWindow, "enforce-window", true, "refuse messages outside the customer service window of 24 hours with error 131047")
 	flags.BoolVar(&c.httpCallbacks, "http-callbacks", false, "accept callback URLs without TLS, which Meta does not")
-	flags.Usage = func() {
-		_, _ = fmt.Fprint(output, "Serves a simulated WhatsApp Cloud API. Control API and seed file:\n"+
-			"https://pkg.go.dev/github.com/whatsapp-operator/whatsapp-operator/cmd/cloudapi-simulator\n\nFlags:\n")
-		flags.PrintDefaults()
-		simulator.Usage(output, (&control{}).routes())
-	}
-	if err := flags.Parse(args); err != nil {
-		return c, err
-	}
-	if flags.NArg() > 0 {
-		return c, fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	}
-	err := c.Check()
+	err := c.Parse(flags, args, "Serves a simulated WhatsApp Cloud API. Control API and seed file", (&control{}).routes())
 	return c, err
 }
 
-// addresses are where a running simulator listens.
-type addresses struct{ graph, control string }
-
-// run serves until ctx is done. It tells listening where, once it does.
-func run(ctx context.Context, args []string, output io.Writer, listening func(addresses)) error {
+// run is the program, a simulator.Run.
+func run(ctx context.Context, args []string, output io.Writer, listening func(graph, control string)) error {
 	c, err := parseFlags(args, output)
 	if err != nil {
 		return err
@@ -144,24 +110,16 @@ func run(ctx context.Context, args []string, output io.Writer, listening func(ad
 		}
 	}
 	// Calls that hang on purpose end with the simulator.
-	return c.Serve(ctx, sim, simulator.Control((&control{sim}).routes()), logger, sim.Close, func(graph, control string) {
-		if listening != nil {
-			listening(addresses{graph: graph, control: control})
-		}
-	})
+	return c.Serve(ctx, sim, simulator.Control((&control{sim}).routes()), logger, sim.Close, listening)
 }
 
 func (c config) options(logger *slog.Logger) ([]cloudapitest.Option, error) {
 	options := []cloudapitest.Option{cloudapitest.WithLogger(logger)}
-	if c.caFile != "" {
-		content, err := os.ReadFile(c.caFile)
-		if err != nil {
-			return nil, fmt.Errorf("--ca-file: %w", err)
-		}
-		roots := x509.NewCertPool()
-		if !roots.AppendCertsFromPEM(content) {
-			return nil, fmt.Errorf("--ca-file: there is no certificate in %s", c.caFile)
-		}
+	roots, err := c.RootCAs()
+	if err != nil {
+		return nil, err
+	}
+	if roots != nil {
 		options = append(options, cloudapitest.WithRootCAs(roots))
 	}
 	if len(c.connectTo) > 0 {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -14,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +20,7 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
+	"github.com/whatsapp-operator/whatsapp-operator/test/simulator/simulatortest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -41,31 +40,11 @@ tokens:
 	token         = cloudapi.Token("EAAtheaccesstoken")
 )
 
-// logs collects what the program prints.
-type logs struct {
-	mu  sync.Mutex
-	out bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.out.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.out.String()
-}
-
 // program is a running simulator.
 type program struct {
-	addresses
-	logs   *logs
+	*simulatortest.Program
 	client *cloudapi.Client
 	http   *http.Client
-	stop   func() error
 }
 
 func start(t *testing.T, args ...string) *program {
@@ -74,33 +53,16 @@ func start(t *testing.T, args ...string) *program {
 	if err := os.WriteFile(seed, []byte(seedFile), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := &program{logs: &logs{}, http: &http.Client{Transport: &http.Transport{}}}
-	ctx, cancel := context.WithCancel(context.Background())
-	listening, ended := make(chan addresses, 1), make(chan error, 1)
-	go func() {
-		ended <- run(ctx, append([]string{"--listen=127.0.0.1:0", "--control-listen=127.0.0.1:0", "--seed=" + seed}, args...),
-			p.logs, func(a addresses) { listening <- a })
-	}()
-	select {
-	case p.addresses = <-listening:
-	case err := <-ended:
-		t.Fatalf("it ended at once: %v", err)
-	}
-	p.stop = sync.OnceValue(func() error {
-		cancel()
-		p.http.CloseIdleConnections()
-		p.client.CloseIdleConnections()
-		return <-ended
-	})
-	client, err := cloudapi.NewClient(cloudapi.Options{BaseURL: "http://" + p.graph})
+	p := &program{http: &http.Client{Transport: &http.Transport{}}}
+	p.Program = simulatortest.Start(t, run, append([]string{"--seed=" + seed}, args...)...)
+	client, err := cloudapi.NewClient(cloudapi.Options{BaseURL: "http://" + p.Service})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.client = client
 	t.Cleanup(func() {
-		if err := p.stop(); err != nil {
-			t.Errorf("it ended with %v", err)
-		}
+		p.http.CloseIdleConnections()
+		p.client.CloseIdleConnections()
 	})
 	return p
 }
@@ -108,7 +70,7 @@ func start(t *testing.T, args ...string) *program {
 // call makes a call to the control API.
 func (p *program) call(t *testing.T, method, path, body string, wantStatus int, into any) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+p.control+path, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+p.Control+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,10 +185,10 @@ func TestConversationThroughTheProgram(t *testing.T) {
 		t.Errorf("deliveries %+v", deliveries)
 	}
 
-	if err := p.stop(); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	log := p.logs.String()
+	log := p.Logs.String()
 	if !strings.Contains(log, "Listening.") || !strings.Contains(log, "POST /{phone-number}/messages") {
 		t.Errorf("the log lacks what happened:\n%s", log)
 	}
@@ -315,7 +277,7 @@ func TestGraphAPIOverTLS(t *testing.T) {
 	p := start(t, "--tls-cert-file="+caFile, "--tls-key-file="+keyFile)
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
-	client, err := cloudapi.NewClient(cloudapi.Options{BaseURL: "https://" + p.graph, RootCAs: roots})
+	client, err := cloudapi.NewClient(cloudapi.Options{BaseURL: "https://" + p.Service, RootCAs: roots})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -378,7 +340,7 @@ func TestBadFlagsAndSeeds(t *testing.T) {
 		"--control-listen":         {"--listen=127.0.0.1:0", "--control-listen=256.0.0.1:1"},
 		"provided but not defined": {"--unknown"},
 	} {
-		err := run(t.Context(), args, io.Discard, func(addresses) { t.Errorf("%v: it serves", args) })
+		err := run(t.Context(), args, io.Discard, func(string, string) { t.Errorf("%v: it serves", args) })
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: error %v does not say %q", args, err, want)
 		}

@@ -36,68 +36,35 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"flag"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/whatsapp-operator/whatsapp-operator/test/simulator"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/zammad/zammadtest"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stderr, nil)
-	stop()
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "zammad-simulator:", err)
-		os.Exit(1)
-	}
-}
+func main() { simulator.Main("zammad-simulator", run) }
 
 // config is what the flags say.
 type config struct {
 	simulator.Server
-	groups, token, permissions string
-	fqdn, caFile               string
+	groups, token, permissions, fqdn string
 }
 
 func parseFlags(args []string, output io.Writer) (config, error) {
 	var c config
-	flags := flag.NewFlagSet("zammad-simulator", flag.ContinueOnError)
-	flags.SetOutput(output)
-	c.Flags(flags, "the REST API")
+	flags := c.Flags("zammad-simulator", output, "the REST API", "endpoints of webhooks")
 	flags.StringVar(&c.groups, "groups", "Users,2nd Level", "comma-separated `names` of the groups that there are")
 	flags.StringVar(&c.token, "token", "", "access `token` that is valid from the start")
 	flags.StringVar(&c.permissions, "permissions", "ticket.agent,admin.webhook,admin.trigger", "comma-separated `permissions` of --token")
 	flags.StringVar(&c.fqdn, "fqdn", "zammad.example.com", "the setting fqdn, which URLs in webhooks are made of")
-	flags.StringVar(&c.caFile, "ca-file", "", "PEM `file` with the certificate authorities that endpoints of webhooks must be signed by, instead of the system's")
-	flags.Usage = func() {
-		_, _ = fmt.Fprint(output, "Serves a simulated Zammad. Control API:\n"+
-			"https://pkg.go.dev/github.com/whatsapp-operator/whatsapp-operator/cmd/zammad-simulator\n\nFlags:\n")
-		flags.PrintDefaults()
-		simulator.Usage(output, (&control{}).routes())
-	}
-	if err := flags.Parse(args); err != nil {
-		return c, err
-	}
-	if flags.NArg() > 0 {
-		return c, fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	}
-	err := c.Check()
+	err := c.Parse(flags, args, "Serves a simulated Zammad. Control API", (&control{}).routes())
 	return c, err
 }
 
-// run serves until ctx is done. It tells listening where, once it does.
+// run is the program, a simulator.Run.
 func run(ctx context.Context, args []string, output io.Writer, listening func(api, control string)) error {
 	c, err := parseFlags(args, output)
 	if err != nil {
@@ -105,11 +72,13 @@ func run(ctx context.Context, args []string, output io.Writer, listening func(ap
 	}
 	log := slog.New(slog.NewJSONHandler(output, nil))
 	options := []zammadtest.Option{zammadtest.WithLogger(log), zammadtest.WithFQDN(c.fqdn)}
-	if c.caFile != "" {
-		transport, err := trusting(c.caFile)
-		if err != nil {
-			return err
-		}
+	roots, err := c.RootCAs()
+	if err != nil {
+		return err
+	}
+	if roots != nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 		options = append(options, zammadtest.WithTransport(transport))
 	}
 	sim := zammadtest.New(options...)
@@ -119,18 +88,4 @@ func run(ctx context.Context, args []string, output io.Writer, listening func(ap
 		sim.SetToken(c.token, staff.bot, strings.Split(c.permissions, ",")...)
 	}
 	return c.Serve(ctx, sim, simulator.Control(staff.routes()), log, sim.Close, listening)
-}
-
-func trusting(path string) (*http.Transport, error) {
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("--ca-file: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(content) {
-		return nil, fmt.Errorf("--ca-file: there is no certificate in %s", path)
-	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
-	return transport, nil
 }

@@ -2,70 +2,34 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/whatsapp-operator/whatsapp-operator/test/simulator/simulatortest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// logs collects what the program prints.
-type logs struct {
-	mu  sync.Mutex
-	out bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.out.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.out.String()
-}
-
 // program is a running simulator.
 type program struct {
+	*simulatortest.Program
 	t            *testing.T
 	api, control string
-	logs         *logs
 }
 
 const token = "token-of-the-demo"
 
 func start(t *testing.T) *program {
 	t.Helper()
-	p := &program{t: t, logs: &logs{}}
-	ctx, cancel := context.WithCancel(context.Background())
-	listening, ended := make(chan struct{}), make(chan error, 1)
-	go func() {
-		ended <- run(ctx, []string{"--listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0", "--token", token}, p.logs, func(api, control string) {
-			p.api, p.control = "http://"+api+"/api/v1", "http://"+control
-			close(listening)
-		})
-	}()
-	select {
-	case <-listening:
-	case err := <-ended:
-		t.Fatalf("ended at once: %v", err)
-	}
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
+	p := &program{t: t, Program: simulatortest.Start(t, run, "--token", token)}
+	p.api, p.control = "http://"+p.Service+"/api/v1", "http://"+p.Control
 	return p
 }
 
@@ -133,7 +97,7 @@ func TestTheAgentWorksOverTheControlAPI(t *testing.T) {
 	if answer := p.must("GET", p.control+"/tickets", ""); !strings.Contains(answer, `"merged"`) || strings.Contains(answer, `"id":2,`) {
 		t.Errorf("the tickets are %s", answer)
 	}
-	if out := p.logs.String(); strings.Contains(out, token) || strings.Contains(out, "A reply") {
+	if out := p.Logs.String(); strings.Contains(out, token) || strings.Contains(out, "A reply") {
 		t.Errorf("the log tells too much: %s", out)
 	}
 }

@@ -3,6 +3,8 @@ package command
 import (
 	"context"
 	"fmt"
+	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,37 +13,55 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
 )
 
-func (p *program) deadLetters() *cobra.Command {
-	c := &cobra.Command{
-		Use:     "dead-letters [CHANNEL]",
-		Short:   "List the calls to Meta and the helpdesk that were given up",
-		Long:    "List the calls to Meta and the helpdesk that were given up and wait for a person, the oldest first.",
-		Example: "  kubectl whatsapp dead-letters support\n  kubectl whatsapp dead-letters support -o name | xargs -n 1 kubectl whatsapp replay",
-		Args:    oneChannelAtMost, ValidArgsFunction: p.completeChannels,
-	}
+// listing is a command that lists what waits for a person in one channel.
+type listing[T any] struct {
+	// none is said where nothing waits.
+	none string
+	list func(*receiver.Client, context.Context) ([]T, error)
+	id   func(T) int64
+	// whole is what a program gets of it, and show prints it for a person.
+	whole func([]T) any
+	show  func(to io.Writer, list []T, now time.Time, wide bool) error
+}
+
+func (l listing[T]) command(p *program, c *cobra.Command) *cobra.Command {
+	c.Args, c.ValidArgsFunction = oneChannelAtMost, p.completeChannels
 	out := outputFlag(c, formWide, formJSON, formYAML, formName)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		r, channel, err := p.receiver(c.Context(), first(args))
 		if err != nil {
 			return err
 		}
-		list, err := r.DeadLetters(c.Context())
+		list, err := l.list(r, c.Context())
 		if err != nil {
 			return err
 		}
 		if len(list) == 0 && out.form == "" {
-			p.say("There are no dead letters.")
+			p.say("%s", l.none)
 			return nil
 		}
 		names := make([]string, len(list))
-		for i, d := range list {
-			names[i] = view.TicketName(channel.Name, d.ID)
+		for i, item := range list {
+			names[i] = view.TicketName(channel.Name, l.id(item))
 		}
-		return out.write(p.Out, wire.DeadLetters{DeadLetters: list}, names, func() error {
-			return view.DeadLetters(p.Out, list, p.Now(), out.wide())
-		})
+		return out.write(p.Out, l.whole(list), names, func() error { return l.show(p.Out, list, p.Now(), out.wide()) })
 	}
 	return c
+}
+
+func (p *program) deadLetters() *cobra.Command {
+	return listing[wire.DeadLetter]{
+		none:  "There are no dead letters.",
+		list:  (*receiver.Client).DeadLetters,
+		id:    func(d wire.DeadLetter) int64 { return d.ID },
+		whole: func(list []wire.DeadLetter) any { return wire.DeadLetters{DeadLetters: list} },
+		show:  view.DeadLetters,
+	}.command(p, &cobra.Command{
+		Use:     "dead-letters [CHANNEL]",
+		Short:   "List the calls to Meta and the helpdesk that were given up",
+		Long:    "List the calls to Meta and the helpdesk that were given up and wait for a person, the oldest first.",
+		Example: "  kubectl whatsapp dead-letters support\n  kubectl whatsapp dead-letters support -o name | xargs -n 1 kubectl whatsapp replay",
+	})
 }
 
 // onItem makes a command of something that is not a ticket, which says what it has done.
@@ -111,34 +131,16 @@ func (p *program) quarantine() *cobra.Command {
 }
 
 func (p *program) listQuarantine() *cobra.Command {
-	c := &cobra.Command{
+	return listing[wire.Quarantined]{
+		none:  "There is nothing in quarantine.",
+		list:  (*receiver.Client).Quarantine,
+		id:    func(q wire.Quarantined) int64 { return q.ID },
+		whole: func(list []wire.Quarantined) any { return wire.Quarantine{Quarantined: list} },
+		show:  view.Quarantine,
+	}.command(p, &cobra.Command{
 		Use:     "list [CHANNEL]",
 		Short:   "List what is in quarantine, the oldest first",
 		Long:    "List what is in quarantine, the oldest first.",
 		Example: "  kubectl whatsapp quarantine list support",
-		Args:    oneChannelAtMost, ValidArgsFunction: p.completeChannels,
-	}
-	out := outputFlag(c, formWide, formJSON, formYAML, formName)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		r, channel, err := p.receiver(c.Context(), first(args))
-		if err != nil {
-			return err
-		}
-		list, err := r.Quarantine(c.Context())
-		if err != nil {
-			return err
-		}
-		if len(list) == 0 && out.form == "" {
-			p.say("There is nothing in quarantine.")
-			return nil
-		}
-		names := make([]string, len(list))
-		for i, q := range list {
-			names[i] = view.TicketName(channel.Name, q.ID)
-		}
-		return out.write(p.Out, wire.Quarantine{Quarantined: list}, names, func() error {
-			return view.Quarantine(p.Out, list, p.Now(), out.wide())
-		})
-	}
-	return c
+	})
 }

@@ -71,8 +71,8 @@ func OrEmpty[T any](list []T) []T {
 	return list
 }
 
-// Usage lists the routes.
-func Usage(output io.Writer, routes []Route) {
+// usage lists the routes.
+func usage(output io.Writer, routes []Route) {
 	_, _ = fmt.Fprint(output, "\nControl API:\n")
 	for _, route := range routes {
 		_, _ = fmt.Fprintf(output, "  %-36s %s\n", route.Pattern, route.Summary)

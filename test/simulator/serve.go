@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -20,22 +19,8 @@ type Server struct {
 	Listen, ControlListen string
 	// TLSCert and TLSKey name PEM files to serve the service with; without them there is no TLS.
 	TLSCert, TLSKey string
-}
-
-// Flags are the flags of a server of the given service.
-func (s *Server) Flags(flags *flag.FlagSet, service string) {
-	flags.StringVar(&s.Listen, "listen", "127.0.0.1:8080", "`address` of "+service)
-	flags.StringVar(&s.ControlListen, "control-listen", "127.0.0.1:8081", "`address` of the control API, which has no authentication")
-	flags.StringVar(&s.TLSCert, "tls-cert-file", "", "PEM `file` with the certificate to serve "+service+" with; without it there is no TLS")
-	flags.StringVar(&s.TLSKey, "tls-key-file", "", "PEM `file` with the private key of --tls-cert-file")
-}
-
-// Check says what is wrong with the flags.
-func (s *Server) Check() error {
-	if (s.TLSCert == "") != (s.TLSKey == "") {
-		return errors.New("--tls-cert-file and --tls-key-file belong together")
-	}
-	return nil
+	// CAFile names a PEM file with the authorities that those who are called must be signed by, instead of the system's.
+	CAFile string
 }
 
 const shutdownTimeout = 10 * time.Second
