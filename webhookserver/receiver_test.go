@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
 	"github.com/whatsapp-operator/whatsapp-operator/test/leaksink"
+	"github.com/whatsapp-operator/whatsapp-operator/test/syncbuffer"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
@@ -52,7 +52,7 @@ type receiver struct {
 	token     string
 	configDir string
 	dataDir   string
-	log       *lockedBuffer
+	log       *syncbuffer.Buffer
 	leaks     *leaksink.Sink
 	// wrap, if set, stands between the server and its store.
 	wrap       func(store.Store) store.Store
@@ -67,28 +67,11 @@ type receiver struct {
 	ended  chan error
 }
 
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 func newReceiver(t *testing.T, options ...cloudapitest.Option) *receiver {
 	t.Helper()
 	meta := cloudapitest.NewServer(append(options, cloudapitest.WithHTTPCallbacks())...)
 	t.Cleanup(meta.Close)
-	r := &receiver{t: t, meta: meta, configDir: t.TempDir(), dataDir: t.TempDir(), log: &lockedBuffer{}, leaks: leaksink.New(t)}
+	r := &receiver{t: t, meta: meta, configDir: t.TempDir(), dataDir: t.TempDir(), log: &syncbuffer.Buffer{}, leaks: leaksink.New(t)}
 	r.app = meta.AddApp(cloudapitest.App{Secret: appSecret})
 	r.account = meta.AddBusinessAccount(cloudapitest.BusinessAccount{})
 	r.number = meta.AddPhoneNumber(cloudapitest.PhoneNumber{BusinessAccountID: r.account.ID, DisplayPhoneNumber: "+1 631-555-1111"})

@@ -2,7 +2,6 @@ package reliability
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,12 +11,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	"modernc.org/sqlite"
 
+	"github.com/whatsapp-operator/whatsapp-operator/test/syncbuffer"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
@@ -102,25 +101,8 @@ type receiver struct {
 	t               *testing.T
 	cmd             *exec.Cmd
 	public, private string
-	log             *logged
+	log             *syncbuffer.Buffer
 	ended           chan struct{}
-}
-
-type logged struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // startReceiver starts a receiver and waits until it takes webhooks.
@@ -140,7 +122,7 @@ func launch(t *testing.T, s settings) *receiver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &receiver{t: t, log: &logged{}, ended: make(chan struct{}), cmd: exec.Command("/proc/self/exe")}
+	r := &receiver{t: t, log: &syncbuffer.Buffer{}, ended: make(chan struct{}), cmd: exec.Command("/proc/self/exe")}
 	r.cmd.Env = append(os.Environ(), receiverVariable+"="+string(text))
 	r.cmd.Stderr = r.log
 	out, in, err := os.Pipe()

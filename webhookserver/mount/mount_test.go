@@ -1,14 +1,12 @@
 package mount_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"github.com/onsi/gomega"
 	"go.uber.org/goleak"
 
+	"github.com/whatsapp-operator/whatsapp-operator/test/syncbuffer"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock/clocktest"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/mount"
@@ -82,30 +81,13 @@ func with(changes map[string]string) map[string]string {
 type watched struct {
 	channel *mount.Channel
 	clock   *clocktest.Fake
-	log     *lockedBuffer
+	log     *syncbuffer.Buffer
 	t       *testing.T
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func watch(t *testing.T, dir string) *watched {
 	t.Helper()
-	w := &watched{clock: clocktest.New(time.Unix(0, 0)), log: &lockedBuffer{}, t: t}
+	w := &watched{clock: clocktest.New(time.Unix(0, 0)), log: &syncbuffer.Buffer{}, t: t}
 	w.channel = mount.NewChannel(dir, w.clock, slog.New(slog.NewJSONHandler(w.log, nil)), func() {})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

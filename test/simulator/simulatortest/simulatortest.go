@@ -2,19 +2,19 @@
 package simulatortest
 
 import (
-	"bytes"
 	"context"
 	"sync"
 	"testing"
 
 	"github.com/whatsapp-operator/whatsapp-operator/test/simulator"
+	"github.com/whatsapp-operator/whatsapp-operator/test/syncbuffer"
 )
 
 // Program is a running program.
 type Program struct {
 	// Service and Control are where it listens, in the form of net.Listen.
 	Service, Control string
-	Logs             *Logs
+	Logs             *syncbuffer.Buffer
 	// Stop ends it and returns how it ended. It may be called again.
 	Stop func() error
 }
@@ -22,7 +22,7 @@ type Program struct {
 // Start starts a program on free ports of the loopback interface, and fails the test unless it ends well.
 func Start(t *testing.T, run simulator.Run, args ...string) *Program {
 	t.Helper()
-	p := &Program{Logs: &Logs{}}
+	p := &Program{Logs: &syncbuffer.Buffer{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	listening, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
@@ -48,23 +48,4 @@ func Start(t *testing.T, run simulator.Run, args ...string) *Program {
 		}
 	})
 	return p
-}
-
-// Logs collects what a program prints.
-type Logs struct {
-	mu  sync.Mutex
-	out bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (l *Logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.out.Write(p)
-}
-
-func (l *Logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.out.String()
 }
