@@ -12,7 +12,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
-// sends sends a reply to a customer of its own, a second after the one before, and waits until WhatsApp accepted it.
+// sends writes a reply to a customer of its own, a second after the one before, and waits until WhatsApp accepted it.
 func (b *bench) sends(id string) {
 	b.t.Helper()
 	b.clock.Advance(time.Second)

@@ -55,7 +55,11 @@ func startCluster(t *testing.T) *cluster {
 	admin.QPS, admin.Burst = -1, -1
 	c.config = admin
 
-	_, stderr, err := environment.ControlPlane.KubeCtl().Run("apply", "--server-side", "--kustomize", filepath.Join("..", "..", "..", "config", "default"))
+	installer, err := environment.AddUser(envtest.User{Name: "installer", Groups: []string{"system:masters"}}, nil)
+	must(t, err)
+	kubectl, err := installer.Kubectl()
+	must(t, err)
+	_, stderr, err := kubectl.Run("apply", "--server-side", "--kustomize", filepath.Join("..", "..", "..", "config", "default"))
 	if err != nil {
 		printed, _ := os.ReadFile(c.audit.file)
 		t.Fatalf("install the operator: %v: %v %d", err, stderr, len(printed))
