@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
@@ -136,7 +137,7 @@ func (p *Processor) Process(ctx context.Context) (more bool, err error) {
 	}); err != nil || len(inbox) == 0 {
 		return false, err
 	}
-	for list := parseAll(inbox); list.left > 0 && err == nil; {
+	for list := parseAll(inbox); len(list.left) > 0 && err == nil; {
 		err = p.takeSome(ctx, list, channel)
 		p.Processed()
 	}
@@ -146,7 +147,8 @@ func (p *Processor) Process(ctx context.Context) (more bool, err error) {
 // reading is webhooks in order, which are parsed while those before them are processed.
 type reading struct {
 	next <-chan parsed
-	left int
+	// left are those that were not taken from next.
+	left []store.InboxRow
 }
 
 func parseAll(inbox []store.InboxRow) *reading {
@@ -156,17 +158,24 @@ func parseAll(inbox []store.InboxRow) *reading {
 			next <- parse(row)
 		}
 	}()
-	return &reading{next: next, left: len(inbox)}
+	return &reading{next: next, left: inbox}
 }
 
 // takeSome processes webhooks in one transaction, for as long as that may last.
 func (p *Processor) takeSome(ctx context.Context, list *reading, channel config.Channel) error {
 	var taken []parsed
 	err := p.Store.Update(ctx, func(tx *store.Tx) error {
-		for list.left > 0 {
+		unprocessed, err := p.unprocessed(tx, list.left)
+		if err != nil {
+			return err
+		}
+		for len(list.left) > 0 {
 			row := <-list.next
-			list.left--
+			list.left = list.left[1:]
 			taken = append(taken, row)
+			if !unprocessed(row.Seq) {
+				continue
+			}
 			if err := p.take(tx, row, channel); err != nil {
 				return err
 			}
@@ -182,11 +191,26 @@ func (p *Processor) takeSome(ctx context.Context, list *reading, channel config.
 	return err
 }
 
+// unprocessed tells which webhooks nobody has processed since they were read, which only another process can have.
+func (p *Processor) unprocessed(tx *store.Tx, list []store.InboxRow) (func(seq int64) bool, error) {
+	if p.Store.Poll() == 0 {
+		return func(int64) bool { return true }, nil
+	}
+	there, err := tx.Unprocessed(list[0].Seq, list[len(list)-1].Seq)
+	return func(seq int64) bool { return slices.Contains(there, seq) }, err
+}
+
 // oneByOne takes the webhooks of a batch that failed each on its own, so that one that cannot be processed costs no
 // other, and does not come up again and again.
 func (p *Processor) oneByOne(ctx context.Context, list []parsed, channel config.Channel) error {
 	for _, row := range list {
-		err := p.Store.Update(ctx, func(tx *store.Tx) error { return p.take(tx, row, channel) })
+		err := p.Store.Update(ctx, func(tx *store.Tx) error {
+			unprocessed, err := p.unprocessed(tx, []store.InboxRow{row.InboxRow})
+			if err != nil || !unprocessed(row.Seq) {
+				return err
+			}
+			return p.take(tx, row, channel)
+		})
 		if err == nil {
 			continue
 		}
@@ -195,7 +219,7 @@ func (p *Processor) oneByOne(ctx context.Context, list []parsed, channel config.
 		}
 		p.Log.Error("a webhook could not be processed and is in quarantine; please report this", "error", err)
 		if err := p.Store.Update(ctx, func(tx *store.Tx) error {
-			if _, err := tx.RemoveInbox(row.Seq); err != nil {
+			if err := tx.RemoveInbox(row.Seq); err != nil {
 				return err
 			}
 			return tx.Quarantine(store.Quarantined{
@@ -224,7 +248,7 @@ func parse(row store.InboxRow) (p parsed) {
 	return p
 }
 
-// take processes one webhook, unless another process has done so.
+// take processes one webhook.
 func (p *Processor) take(tx *store.Tx, row parsed, channel config.Channel) (err error) {
 	defer func() {
 		// The webhook goes into quarantine. Ending the process would bring it up again at every start.
@@ -232,8 +256,7 @@ func (p *Processor) take(tx *store.Tx, row parsed, channel config.Channel) (err 
 			err = fmt.Errorf("%w: %T", errPanicked, cause)
 		}
 	}()
-	there, err := tx.RemoveInbox(row.Seq)
-	if err != nil || !there {
+	if err := tx.RemoveInbox(row.Seq); err != nil {
 		return err
 	}
 	now := p.Clock.Now()

@@ -39,10 +39,14 @@ func (tx *Tx) NextInbox(limit, bytes int) ([]InboxRow, error) {
 	}, `SELECT seq, received_at, body FROM inbox ORDER BY seq LIMIT ?`, fit)
 }
 
-// RemoveInbox removes a webhook that was processed, and reports whether it was still there.
-func (tx *Tx) RemoveInbox(seq int64) (bool, error) {
-	removed, err := tx.exec(`DELETE FROM inbox WHERE seq = ?`, seq)
-	return removed == 1, err
+// Unprocessed returns which webhooks are still there, from one to another.
+func (tx *Tx) Unprocessed(from, to int64) ([]int64, error) {
+	return rows(tx, value[int64], `SELECT seq FROM inbox WHERE seq BETWEEN ? AND ? ORDER BY seq`, from, to)
+}
+
+// RemoveInbox removes a webhook that was processed.
+func (tx *Tx) RemoveInbox(seq int64) error {
+	return tx.put(`DELETE FROM inbox WHERE seq = ?`, seq)
 }
 
 // QuarantineReason says why a webhook, or a part of one, could not be processed.
