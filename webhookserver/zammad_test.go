@@ -148,3 +148,26 @@ func TestARoundThroughZammad(t *testing.T) {
 		t.Errorf("the public port answers the helpdesk with %d, although events are internal", status)
 	}
 }
+
+// With public events, Zammad calls through the callback's host name, and the private port takes no calls. The clock
+// stands, so that no look of the receiver's own finds the reply.
+func TestZammadMayCallThroughTheCallbacksHost(t *testing.T) {
+	w := withZammad(t, stoppedClock())
+	ticket := w.open()
+	public := w.callback() + config.PublicHelpdeskSuffix
+	w.declare(func(c *config.Channel) {
+		c.Helpdesk.Zammad.Events, c.Helpdesk.Zammad.EventsURL = config.EventsPublic, public
+	})
+	w.eventually("the webhook's new address", func() bool {
+		hooks := w.zammad.Webhooks()
+		return len(hooks) == 1 && hooks[0].Fields["endpoint"] == public && hooks[0].Fields["ssl_verify"] == true
+	})
+	w.emma.Replies(ticket, "Tomorrow.")
+	w.eventually("the agent's reply arrives", func() bool { return len(w.received()) == 2 })
+	if status, _, _ := w.do(http.MethodPost, public, nil, []byte(`{"ticket":{"id":1}}`)); status != http.StatusUnauthorized {
+		t.Errorf("a call without a signature is answered %d", status)
+	}
+	if status := w.ring(`{"ticket":{"id":1}}`, zammadSecret, "d"); status != http.StatusUnauthorized {
+		t.Errorf("the private port answers the helpdesk with %d", status)
+	}
+}

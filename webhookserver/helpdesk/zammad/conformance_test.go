@@ -13,9 +13,16 @@ import (
 )
 
 func TestZammadIsAHelpdesk(t *testing.T) {
+	for _, version := range []string{"6.3.1", zammadtest.DefaultVersion} {
+		t.Run(version, func(t *testing.T) { conforms(t, version) })
+	}
+}
+
+func conforms(t *testing.T, version string) {
+	t.Helper()
 	helpdesktest.Run(t, func(t *testing.T, r helpdesk.Receiver) helpdesktest.Desk {
 		t.Helper()
-		server := zammadtest.NewServer(zammadtest.WithClock(r.Clock))
+		server := zammadtest.NewServer(zammadtest.WithClock(r.Clock), zammadtest.WithVersion(version))
 		t.Cleanup(server.Close)
 		group := server.AddGroup("2nd Level")
 		emma := server.Agent(server.AddAgent("Emma", "Taylor", group))
