@@ -69,8 +69,8 @@ func benchmarkProcess(b *testing.B, opened store.Store, err error) {
 func sample(n int) []byte {
 	of := fmt.Sprintf(`"statuses":[{"id":"wamid.%012d","status":"delivered","timestamp":"1793613600","recipient_id":"4915100000000"}]`, n)
 	if n%4 == 0 {
-		of = fmt.Sprintf(`"contacts":[{"profile":{"name":"Erika Mustermann"},"wa_id":"49151%[1]08d"}],
-			"messages":[{"from":"49151%[1]08d","id":"wamid.%[1]012d","timestamp":"1793613600","type":"text","text":{"body":"Where is it?"}}]`, n)
+		of = fmt.Sprintf(`"contacts":[{"profile":{"name":"Erika Mustermann"},"wa_id":"49151%08[1]d"}],
+			"messages":[{"from":"49151%08[1]d","id":"wamid.%012[1]d","timestamp":"1793613600","type":"text","text":{"body":"Where is it?"}}]`, n)
 	}
 	return []byte(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{
 		"metadata":{"display_phone_number":"16315551111","phone_number_id":"2"},` + of + `}}]}]}`)
