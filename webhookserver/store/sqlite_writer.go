@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
@@ -43,11 +44,11 @@ func (w *sqliteWriter) commit(group []*write, webhooksWait func() bool) error {
 	if _, err := w.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
 		return err
 	}
+	if err := w.append(ctx, group); err != nil {
+		return err
+	}
 	for _, one := range group {
 		if one.fn == nil {
-			if _, err := w.exec(ctx, insertInbox, millis(one.webhook.ReceivedAt), notNull(one.webhook.Body)); err != nil {
-				return err
-			}
 			continue
 		}
 		var err error
@@ -57,6 +58,32 @@ func (w *sqliteWriter) commit(group []*write, webhooksWait func() bool) error {
 	}
 	_, err := w.exec(ctx, `COMMIT`)
 	return err
+}
+
+// insertAtOnce is how many webhooks one statement stores. What is left over is stored one by one.
+const insertAtOnce = 16
+
+var insertInboxAtOnce = insertInbox + strings.Repeat(`, (?, ?)`, insertAtOnce-1)
+
+// append stores the webhooks of a group.
+func (w *sqliteWriter) append(ctx context.Context, group []*write) error {
+	args := make([]any, 0, 2*len(group))
+	for _, one := range group {
+		if one.fn == nil {
+			args = append(args, millis(one.webhook.ReceivedAt), notNull(one.webhook.Body))
+		}
+	}
+	for len(args) > 0 {
+		query, taken := insertInbox, 2
+		if len(args) >= 2*insertAtOnce {
+			query, taken = insertInboxAtOnce, 2*insertAtOnce
+		}
+		if _, err := w.exec(ctx, query, args[:taken]...); err != nil {
+			return err
+		}
+		args = args[taken:]
+	}
+	return nil
 }
 
 func (w *sqliteWriter) statement(ctx context.Context, query string) (*sql.Stmt, error) {
