@@ -233,14 +233,15 @@ func (r *run) settle() error {
 			return err
 		}
 		rests, wait, err := r.rests(p)
+		// A status that came meanwhile ends the wait for it.
+		_, told := r.whatsApp.next()
 		switch {
 		case err != nil && p.dead():
 		case err != nil:
 			return err
+		case told:
 		case rests:
-			if _, found := r.whatsApp.next(); !found {
-				return nil
-			}
+			return nil
 		default:
 			if wait > 0 {
 				r.clock.Advance(wait)
