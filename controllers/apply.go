@@ -35,62 +35,110 @@ func (e *foreignError) Error() string {
 	return fmt.Sprintf("A %s named %q exists in the namespace and does not belong to this channel. Delete or rename it, or make the channel under another name.", e.kind, e.name)
 }
 
-// find reads an object of the channel: from the cache, and where it is not there live, because the cache holds only
-// what carries the operator's label. It returns false where the object does not exist.
+// errHidden says that an object exists although the cache does not show it: somebody else made it, took the operator's
+// label from it, or it was made a moment ago.
+var errHidden = errors.New("an object exists that the cache does not show")
+
+// noVersion is a resourceVersion that no object has, because a store's first write is its second revision. An apply that
+// names it makes an object, and is refused where there is one.
+const noVersion = "1"
+
+// find reads an object of the channel from the cache, and returns false where it is not there. The cache holds only what
+// carries the operator's label, so what is known to exist all the same is read live. An object that nobody knows of is
+// left to make to find.
 func (r *Reconciler) find(ctx context.Context, s *scope, name string, into client.Object) (bool, error) {
-	key := client.ObjectKey{Namespace: s.channel.Namespace, Name: name}
 	cached := r.cached(into)
 	if cached == nil {
 		return false, nil
 	}
+	key := client.ObjectKey{Namespace: s.channel.Namespace, Name: name}
 	err := cached.Get(ctx, key, into)
 	if apierrors.IsNotFound(err) {
-		err = r.Live.Get(ctx, key, into)
-	}
-	if apierrors.IsNotFound(err) {
-		return false, nil
+		memorized := fmt.Sprintf("%T/%s", into, name)
+		if !s.memory.exists[memorized] {
+			return false, nil
+		}
+		if err = r.Live.Get(ctx, key, into); apierrors.IsNotFound(err) {
+			delete(s.memory.exists, memorized)
+			return false, nil
+		}
 	}
 	return err == nil, err
 }
 
-// own brings an object that the channel controls to its declared state. current, an empty object of the kind, is
-// filled with what is there.
-func (r *Reconciler) own(ctx context.Context, s *scope, declared declaration, current client.Object) error {
-	exists, err := r.find(ctx, s, *declared.GetName(), current)
-	if err != nil {
-		return err
+// findOrMake makes an object where there is none, and reports whether there was one. current, an empty object of the kind,
+// is then filled with it.
+func (r *Reconciler) findOrMake(ctx context.Context, s *scope, declared declaration, current client.Object) (existed bool, err error) {
+	existed, err = r.find(ctx, s, *declared.GetName(), current)
+	if existed || err != nil {
+		return existed, err
 	}
-	if exists && !metav1.IsControlledBy(current, s.channel) {
-		return &foreignError{kind: *declared.GetKind(), name: *declared.GetName()}
+	if err = r.make(ctx, s, declared, current); !errors.Is(err, errHidden) {
+		return false, err
 	}
-	if !exists {
-		current = nil
+	existed, err = r.find(ctx, s, *declared.GetName(), current)
+	if !existed && err == nil {
+		err = errHidden // It is gone again. Another reconciliation makes it.
 	}
-	return r.apply(ctx, s, declared, current)
+	return existed, err
 }
 
-// apply applies a declaration unless current, the object as it is, already fulfils it. A nil current is an object that
-// does not exist. Whether the object may be changed is the caller's to decide.
-func (r *Reconciler) apply(ctx context.Context, s *scope, declared declaration, current client.Object) error {
+// make makes an object that the cache does not show. Where there is one, it is left as it is, and errHidden is returned.
+// Only the kind of the given object counts.
+func (r *Reconciler) make(ctx context.Context, s *scope, declared declaration, kind client.Object) error {
 	wanted, key, hash, err := encode(declared)
 	if err != nil {
 		return err
 	}
 	object := &unstructured.Unstructured{Object: wanted}
-	if current != nil {
-		actual, err := runtime.DefaultUnstructuredConverter.ToUnstructured(current)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", key, err)
-		}
-		// Objects that were read live lack the kind, which was asked for.
-		actual["apiVersion"], actual["kind"] = wanted["apiVersion"], wanted["kind"]
-		// The remembered hash tells what the comparison cannot: that a field was taken out of the declaration.
-		if s.memory.applied[key] == hash && contains(actual, wanted) {
-			return nil
-		}
-		// The API server refuses the request if the object was replaced by another of its name.
-		object.SetUID(current.GetUID())
+	object.SetResourceVersion(noVersion)
+	err = r.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(manifests.ManagedBy), client.ForceOwnership)
+	if err == nil || apierrors.IsConflict(err) {
+		s.memory.exists[fmt.Sprintf("%T/%s", kind, *declared.GetName())] = true
 	}
+	if apierrors.IsConflict(err) {
+		return errHidden
+	}
+	if err != nil {
+		return fmt.Errorf("make %s: %w", key, err)
+	}
+	s.memory.applied[key] = hash
+	return nil
+}
+
+// own brings an object that the channel controls to its declared state. current, an empty object of the kind, is
+// filled with what is there.
+func (r *Reconciler) own(ctx context.Context, s *scope, declared declaration, current client.Object) error {
+	existed, err := r.findOrMake(ctx, s, declared, current)
+	if err != nil || !existed {
+		return err
+	}
+	if !metav1.IsControlledBy(current, s.channel) {
+		return &foreignError{kind: *declared.GetKind(), name: *declared.GetName()}
+	}
+	return r.apply(ctx, s, declared, current)
+}
+
+// apply applies a declaration unless current, the object as it is, already fulfils it. Whether the object may be changed
+// is the caller's to decide.
+func (r *Reconciler) apply(ctx context.Context, s *scope, declared declaration, current client.Object) error {
+	wanted, key, hash, err := encode(declared)
+	if err != nil {
+		return err
+	}
+	actual, err := runtime.DefaultUnstructuredConverter.ToUnstructured(current)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", key, err)
+	}
+	// Objects that were read live lack the kind, which was asked for.
+	actual["apiVersion"], actual["kind"] = wanted["apiVersion"], wanted["kind"]
+	// The remembered hash tells what the comparison cannot: that a field was taken out of the declaration.
+	if s.memory.applied[key] == hash && contains(actual, wanted) {
+		return nil
+	}
+	object := &unstructured.Unstructured{Object: wanted}
+	// The API server refuses the request if the object was replaced by another of its name.
+	object.SetUID(current.GetUID())
 	err = r.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(manifests.ManagedBy), client.ForceOwnership)
 	if err != nil {
 		return fmt.Errorf("apply %s: %w", key, err)

@@ -3,11 +3,15 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 )
+
+// reservationInterval is when a new channel is looked at again where the event that its number is in status was lost.
+const reservationInterval = time.Second
 
 // claim decides whether the number that status names is this channel's. One number serves one channel, and the older
 // channel keeps it.
@@ -39,6 +43,22 @@ func (r *Reconciler) claim(ctx context.Context, s *scope) error {
 	}
 	s.held = visible
 	return nil
+}
+
+// reserve ends the reconciliation of a new channel whose number was found: the number has to be in status, where other
+// channels see it, before anything is made for it. What a registration wants to be written beforehand is written with it.
+func (r *Reconciler) reserve(ctx context.Context, s *scope) error {
+	if s.phoneNumber == nil || s.phoneNumber.reason != v1alpha1.ReasonClaiming {
+		return nil
+	}
+	s.reserved = true
+	// The status wakes the channel as soon as the cache shows it.
+	s.wakeUpIn(reservationInterval)
+	if s.channel.Spec.Callback.Registration != v1alpha1.RegistrationAutomatic || s.callbackURL == "" {
+		return nil
+	}
+	s.registration = &v1alpha1.RegistrationStatus{IntendedURL: s.callbackURL}
+	return r.addFinalizer(ctx, s)
 }
 
 // older orders channels by their age, and channels of the same second by their UID.

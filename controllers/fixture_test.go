@@ -292,6 +292,7 @@ func (f *fixture) versions(channel *v1alpha1.WhatsAppChannel) map[string]string 
 		{manifests.DataName(channel.Name), &corev1.PersistentVolumeClaim{}},
 		{manifests.VerifyTokenName(channel.Name), &corev1.Secret{}},
 		{manifests.APIName(channel.Name), &corev1.Secret{}},
+		{manifests.AuthorityName(channel.Name), &corev1.Secret{}},
 	} {
 		Expect(api.Get(f.ctx, client.ObjectKey{Namespace: channel.Namespace, Name: child.name}, child.object)).To(Succeed())
 		versions[fmt.Sprintf("%T %s", child.object, child.name)] = string(child.object.GetUID()) + "/" + child.object.GetResourceVersion()
@@ -336,7 +337,9 @@ func (f *fixture) deleteChildren() {
 	} {
 		Expect(api.DeleteAllOf(f.ctx, kind, client.InNamespace(f.namespace), client.MatchingLabels(manifests.Labels("support")))).To(Succeed())
 	}
-	Expect(api.Delete(f.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "support-api", Namespace: f.namespace}})).To(Succeed())
+	for _, name := range []string{"support-api", "support-authority"} {
+		Expect(api.Delete(f.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: f.namespace}})).To(Succeed())
+	}
 }
 
 func (f *fixture) expectEvent(reason string) {

@@ -3,15 +3,13 @@ package controllers
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net/url"
 	"regexp"
 
 	appsv1 "k8s.io/api/apps/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers/manifests"
@@ -57,18 +55,11 @@ func (s *scope) helpdeskKnown() bool {
 // helpdeskSecret makes what the helpdesk signs its calls with, once.
 func (r *Reconciler) helpdeskSecret(ctx context.Context, s *scope) error {
 	key := types.NamespacedName{Namespace: s.channel.Namespace, Name: manifests.HelpdeskName(s.channel.Name)}
-	secret, err := r.secrets.get(ctx, key)
-	if apierrors.IsNotFound(err) {
+	secret, _, err := r.obtainSecret(ctx, key, func() (*corev1.Secret, error) {
 		value, err := r.newToken()
-		if err != nil {
-			return err
-		}
-		secret = manifests.NewHelpdeskSecret(s.channel, value)
-		if err := r.Live.Create(ctx, secret, client.FieldOwner(manifests.ManagedBy)); err != nil {
-			return fmt.Errorf("create Secret %s: %w", key.Name, err)
-		}
-		r.secrets.keep(key, secret)
-	} else if err != nil {
+		return manifests.NewHelpdeskSecret(s.channel, value), err
+	})
+	if err != nil {
 		return err
 	}
 	if !metav1.IsControlledBy(secret, s.channel) {

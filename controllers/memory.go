@@ -15,8 +15,10 @@ type memory struct {
 	statusVersion string
 	// applied holds, by object, a hash of the declaration that was applied last.
 	applied map[string]string
-	probe   probeMemory
-	mirror  mirrorMemory
+	// exists are the objects, by type and name, that are known to exist even if the cache does not show them.
+	exists map[string]bool
+	probe  probeMemory
+	mirror mirrorMemory
 }
 
 // probeMemory is the last handshake through the callback URL.
@@ -56,7 +58,7 @@ func (m *memories) of(name types.NamespacedName, uid types.UID) *memory {
 	}
 	found, ok := m.byChannel[name]
 	if !ok || found.uid != uid {
-		found = &memory{uid: uid, applied: map[string]string{}}
+		found = &memory{uid: uid, applied: map[string]string{}, exists: map[string]bool{}}
 		m.byChannel[name] = found
 	}
 	return found

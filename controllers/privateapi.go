@@ -1,17 +1,15 @@
 package controllers
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -47,24 +45,13 @@ func (r *Reconciler) newToken() (string, error) {
 // keeps what the receiver still accepts in the place of secrets that were replaced. The receiver takes up what changed by
 // itself.
 func (r *Reconciler) privateAPI(ctx context.Context, s *scope) error {
-	key := types.NamespacedName{Namespace: s.channel.Namespace, Name: manifests.APIName(s.channel.Name)}
-	secret, err := r.secrets.get(ctx, key)
-	if err != nil && !apierrors.IsNotFound(err) {
-		return err
-	}
-	exists := err == nil
-	if exists && !metav1.IsControlledBy(secret, s.channel) {
-		s.blockReceiver(fails(v1alpha1.ReasonNameTaken, (&foreignError{kind: "Secret", name: key.Name}).Error()))
+	secret, err := r.apiSecret(ctx, s)
+	var foreign *foreignError
+	if errors.As(err, &foreign) {
+		s.blockReceiver(fails(v1alpha1.ReasonNameTaken, foreign.Error()))
 		return nil
 	}
-	if !exists {
-		secret = manifests.NewAPI(s.channel)
-	}
-	completed := secret.DeepCopy()
-	if completed.Data, err = r.complete(s, secret.Data); err != nil {
-		return err
-	}
-	if secret, err = r.saveSecret(ctx, secret, completed); err != nil {
+	if err != nil {
 		return err
 	}
 	s.private = PrivateAPI{Token: cloudapi.Token(secret.Data[config.StatusTokenFile]), CA: secret.Data[manifests.CAKey]}
@@ -76,8 +63,59 @@ func (r *Reconciler) privateAPI(ctx context.Context, s *scope) error {
 	return r.apply(ctx, s, declared, secret)
 }
 
+// apiSecret makes the Secret of the private API, or brings the data of the one that there is up to date. The key of the
+// authority is kept apart from it.
+func (r *Reconciler) apiSecret(ctx context.Context, s *scope) (*corev1.Secret, error) {
+	key := client.ObjectKey{Namespace: s.channel.Namespace, Name: manifests.APIName(s.channel.Name)}
+	var files certificate.Files
+	secret, made, err := r.obtainSecret(ctx, key, func() (secret *corev1.Secret, err error) {
+		secret = manifests.NewAPI(s.channel)
+		if files, err = r.issue(s, certificate.Files{}); err == nil {
+			secret.Data, err = r.complete(s, nil, files)
+		}
+		return secret, err
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case made:
+		return secret, r.keepAuthorityKey(ctx, s, files.AuthorityKey)
+	case !metav1.IsControlledBy(secret, s.channel):
+		return nil, &foreignError{kind: "Secret", name: key.Name}
+	}
+	files = certificateFiles(secret.Data)
+	authorityKey, needed, err := r.findAuthorityKey(ctx, s, secret)
+	if err != nil {
+		return nil, err
+	}
+	if needed {
+		files.AuthorityKey = authorityKey
+		if files, err = r.issue(s, files); err != nil {
+			return nil, err
+		}
+		// The key is safe before anything shows that it signed.
+		if err := r.keepAuthorityKey(ctx, s, files.AuthorityKey); err != nil {
+			return nil, err
+		}
+	}
+	changed := secret.DeepCopy()
+	if changed.Data, err = r.complete(s, secret.Data, files); err != nil {
+		return nil, err
+	}
+	return r.changeSecret(ctx, secret, changed)
+}
+
+// issue makes what of a certificate is missing or near its end.
+func (r *Reconciler) issue(s *scope, files certificate.Files) (certificate.Files, error) {
+	files, _, err := certificate.Renew(files, manifests.ReceiverHost(s.channel.Namespace, s.channel.Name), s.now)
+	if err != nil {
+		return files, fmt.Errorf("make the certificate of the receiver's private API: %w", err)
+	}
+	return files, nil
+}
+
 // complete returns the data of the private API's Secret with what it lacks, and notes when to look at it again.
-func (r *Reconciler) complete(s *scope, data map[string][]byte) (map[string][]byte, error) {
+func (r *Reconciler) complete(s *scope, data map[string][]byte, files certificate.Files) (map[string][]byte, error) {
 	completed := map[string][]byte{}
 	maps.Copy(completed, data)
 	for _, name := range []string{config.StatusTokenFile, config.APITokenFile} {
@@ -90,38 +128,17 @@ func (r *Reconciler) complete(s *scope, data map[string][]byte) (map[string][]by
 		}
 		completed[name] = []byte(token)
 	}
-	files, next, err := certificate.Renew(certificate.Files{
-		Trusted: data[manifests.CAKey], AuthorityKey: data[manifests.CAPrivateKeyKey],
-		Certificate: data[corev1.TLSCertKey], Key: data[corev1.TLSPrivateKeyKey],
-	}, manifests.ReceiverHost(s.channel.Namespace, s.channel.Name), s.now)
-	if err != nil {
-		return nil, fmt.Errorf("make the certificate of the receiver's private API: %w", err)
-	}
-	completed[manifests.CAKey], completed[manifests.CAPrivateKeyKey] = files.Trusted, files.AuthorityKey
+	completed[manifests.CAKey] = files.Trusted
 	completed[corev1.TLSCertKey], completed[corev1.TLSPrivateKeyKey] = files.Certificate, files.Key
-	s.wakeUpAt(next)
+	delete(completed, manifests.AuthorityKeyKey)
+	if next, good := files.Good(manifests.ReceiverHost(s.channel.Namespace, s.channel.Name), s.now); good {
+		s.wakeUpAt(next)
+	}
 	s.keepPrevious(completed)
 	return completed, nil
 }
 
-// saveSecret creates a Secret that the operator makes, or changes its data, and returns it as it is then. A write that
-// crosses another is refused, so that no value is replaced that the operator has not seen.
-func (r *Reconciler) saveSecret(ctx context.Context, before, after *corev1.Secret) (*corev1.Secret, error) {
-	exists := before.ResourceVersion != ""
-	switch {
-	case exists && maps.EqualFunc(before.Data, after.Data, bytes.Equal):
-		return before, nil
-	case exists:
-		change := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-		if err := r.Live.Patch(ctx, after, change, client.FieldOwner(manifests.ManagedBy)); err != nil {
-			return nil, fmt.Errorf("change Secret %s: %w", before.Name, err)
-		}
-	default:
-		if err := r.Live.Create(ctx, after, client.FieldOwner(manifests.ManagedBy)); err != nil {
-			return nil, fmt.Errorf("create Secret %s: %w", before.Name, err)
-		}
-	}
-	after.ManagedFields = nil
-	r.secrets.keep(client.ObjectKeyFromObject(after), after)
-	return after, nil
+// certificateFiles are the files of the certificate in the data of the private API's Secret.
+func certificateFiles(data map[string][]byte) certificate.Files {
+	return certificate.Files{Trusted: data[manifests.CAKey], Certificate: data[corev1.TLSCertKey], Key: data[corev1.TLSPrivateKeyKey]}
 }

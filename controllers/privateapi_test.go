@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -51,6 +52,50 @@ var _ = Describe("The private API of a receiver", func() {
 			Expect(after.Data[kept]).To(Equal(before.Data[kept]), kept)
 		}
 		Expect(f.deployment().Generation).To(Equal(generation))
+	})
+
+	authority := func() *corev1.Secret {
+		GinkgoHelper()
+		secret := &corev1.Secret{}
+		f.get("support-authority", secret)
+		return secret
+	}
+
+	It("keeps the key of its authority apart, where an earlier version kept it with the tokens", func() {
+		channel := f.createReady()
+		complete, key := read(), authority().Data["ca.key"]
+		Expect(complete.Data).NotTo(HaveKey("ca.key"))
+		Expect(key).NotTo(BeEmpty())
+
+		operator.stop()
+		Expect(api.Delete(f.ctx, authority())).To(Succeed())
+		old := complete.DeepCopy()
+		old.Data["ca.key"] = key
+		Expect(api.Patch(f.ctx, old, client.MergeFrom(complete))).To(Succeed())
+		operator = startOperator()
+		Eventually(func() map[string][]byte { return read().Data }).ShouldNot(HaveKey("ca.key"))
+		Expect(authority().Data).To(Equal(map[string][]byte{"ca.key": key}))
+		Expect(metav1.IsControlledBy(authority(), channel)).To(BeTrue())
+		Expect(read().Data).To(Equal(complete.Data), "nothing had to be issued")
+
+		By("issuing with it later")
+		clock.Step(61 * 24 * time.Hour)
+		f.poke(channel)
+		Eventually(func() []byte { return read().Data["tls.crt"] }).ShouldNot(Equal(complete.Data["tls.crt"]))
+		Expect(read().Data["ca.crt"]).To(Equal(complete.Data["ca.crt"]))
+		verify(complete, read())
+	})
+
+	It("gets another authority where the key of its own was deleted, and trusts both", func() {
+		f.createReady()
+		before := read()
+		key := authority().Data["ca.key"]
+		Expect(api.Delete(f.ctx, authority())).To(Succeed())
+		Eventually(func() map[string][]byte { return read().Data }).ShouldNot(HaveKeyWithValue("ca.crt", before.Data["ca.crt"]))
+		Expect(authority().Data["ca.key"]).NotTo(Equal(key))
+		verify(read(), before)
+		verify(read(), read())
+		Expect(read().Data[config.APITokenFile]).To(Equal(before.Data[config.APITokenFile]))
 	})
 
 	It("gets a certificate where an earlier version made only its tokens", func() {

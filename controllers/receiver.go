@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -21,22 +22,19 @@ func (r *Reconciler) configure(ctx context.Context, s *scope) error {
 		return nil
 	}
 	current := &corev1.ConfigMap{}
-	exists, err := r.find(ctx, s, manifests.ReceiverName(s.channel.Name), current)
+	declared, err := manifests.ConfigMap(s.channel, s.configuredNumber(nil), r.Options.Graph, r.place(s))
 	if err != nil {
 		return err
 	}
-	if exists && !metav1.IsControlledBy(current, s.channel) {
+	existed, err := r.findOrMake(ctx, s, declared, current)
+	if err != nil || !existed {
+		return r.blockOnRefusal(s, err)
+	}
+	if !metav1.IsControlledBy(current, s.channel) {
 		return r.blockOnRefusal(s, &foreignError{kind: "ConfigMap", name: current.Name})
 	}
-	if !exists {
-		current = nil
-	}
-	declared, err := manifests.ConfigMap(s.channel, s.configuredNumber(current), r.Options.Graph, r.place(s))
-	if err != nil {
+	if declared, err = manifests.ConfigMap(s.channel, s.configuredNumber(current), r.Options.Graph, r.place(s)); err != nil {
 		return err
-	}
-	if current == nil {
-		return r.blockOnRefusal(s, r.apply(ctx, s, declared, nil))
 	}
 	return r.blockOnRefusal(s, r.apply(ctx, s, declared, current))
 }
@@ -86,7 +84,7 @@ func (r *Reconciler) deploy(ctx context.Context, s *scope) error {
 
 			PlatformChoosesUser: r.Options.PlatformChoosesUser,
 		})
-		if err := r.blockOnRefusal(s, r.own(ctx, s, declared, deployment)); err != nil {
+		if err := r.blockOnRefusal(s, r.ownDeployment(ctx, s, declared, deployment)); err != nil {
 			return err
 		}
 	} else if _, err := r.find(ctx, s, name, deployment); err != nil {
@@ -107,6 +105,20 @@ func (r *Reconciler) deploy(ctx context.Context, s *scope) error {
 		return nil
 	}
 	return r.judgeReceiver(ctx, s, deployment)
+}
+
+// ownDeployment brings the receiver's Deployment to its declared state. One that the cache did not show when it was looked
+// where its data is may keep it elsewhere, so that is looked at first.
+func (r *Reconciler) ownDeployment(ctx context.Context, s *scope, declared declaration, current *appsv1.Deployment) error {
+	if s.deploymentSeen {
+		return r.own(ctx, s, declared, current)
+	}
+	err := r.make(ctx, s, declared, current)
+	if errors.Is(err, errHidden) {
+		s.again = true
+		return nil
+	}
+	return err
 }
 
 // judgeReceiver says whether the receiver runs and, if not, what its pod waits for.

@@ -47,6 +47,7 @@ var _ = Describe("The receiver", func() {
 		Entry("a volume", claim("support-data"), v1alpha1.ConditionReceiverAvailable),
 		Entry("a verify token", &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "support-verify-token"}}, v1alpha1.ConditionReceiverAvailable),
 		Entry("API tokens", &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "support-api"}}, v1alpha1.ConditionReceiverAvailable),
+		Entry("an authority", &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "support-authority"}}, v1alpha1.ConditionReceiverAvailable),
 		Entry("a callback Service", service("support-callback"), v1alpha1.ConditionCallbackReachable),
 	)
 

@@ -30,7 +30,7 @@ var _ = Describe("The registration", func() {
 		Eventually(f.condition(channel, v1alpha1.ConditionWebhookRegistered)).Should(beFalse(v1alpha1.ReasonNotRegistered,
 			"Paste the callback URL "+f.callbackURL(channel), "Meta has https://app.example.com/webhook",
 			"kubectl get secret support-verify-token --namespace "+f.namespace, `{{index .data "verify-token" | base64decode}}`))
-		Expect(f.condition(channel, v1alpha1.ConditionStalled)()).To(beTrue(v1alpha1.ReasonNotRegistered))
+		Eventually(f.condition(channel, v1alpha1.ConditionStalled)).Should(beTrue(v1alpha1.ReasonNotRegistered))
 		Expect(f.current(channel).Finalizers).To(BeEmpty(), "nothing was written at Meta")
 		Expect(f.override()).To(BeEmpty())
 

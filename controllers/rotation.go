@@ -99,7 +99,7 @@ func (r *Reconciler) confirmVerifyToken(ctx context.Context, s *scope) error {
 	changed := secret.DeepCopy()
 	changed.Data[config.PreviousVerifyTokenFile] = []byte(s.verifyToken.value)
 	delete(changed.Data, config.PreviousVerifyTokenFile+sinceSuffix)
-	if _, err := r.saveSecret(ctx, secret, changed); err != nil {
+	if _, err := r.changeSecret(ctx, secret, changed); err != nil {
 		return err
 	}
 	s.verifyTokenReplaced = time.Time{}
@@ -118,7 +118,7 @@ func (r *Reconciler) rotateVerifyToken(ctx context.Context, s *scope, secret *co
 		changed := secret.DeepCopy()
 		changed.Data = map[string][]byte{manifests.VerifyTokenKey: []byte(token)}
 		metav1.SetMetaDataAnnotation(&changed.ObjectMeta, manifests.RotationAnnotation, request)
-		if secret, err = r.saveSecret(ctx, secret, changed); err != nil {
+		if secret, err = r.changeSecret(ctx, secret, changed); err != nil {
 			return nil, err
 		}
 		log.FromContext(ctx).Info("Made another verify token, as it was asked for")

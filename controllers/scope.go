@@ -62,6 +62,8 @@ type observed struct {
 	callbackURL string
 	// blocker is why the receiver's Deployment must not be made or changed at present.
 	blocker *finding
+	// deploymentSeen says that there is a Deployment of the receiver's name, and that where it keeps its data was judged.
+	deploymentSeen bool
 	// available says whether the receiver takes webhooks.
 	available bool
 	// receiverStatus is what is known of the receiver, partly from itself.
@@ -79,6 +81,8 @@ type observed struct {
 	number *v1alpha1.PhoneNumberStatus
 	// held says that the number is this channel's and no older channel's.
 	held bool
+	// reserved says that the number of a new channel was found, and that nothing else is done before status has it.
+	reserved bool
 	// configuration is where the number's webhooks go, as the list of the account's numbers has it.
 	configuration *cloudapi.WebhookConfiguration
 	registration  *v1alpha1.RegistrationStatus

@@ -42,16 +42,14 @@ type secretReader struct {
 
 // get returns a Secret with its small values, or a NotFound error.
 func (r *secretReader) get(ctx context.Context, key types.NamespacedName) (*corev1.Secret, error) {
-	watched := &metav1.PartialObjectMetadata{}
-	watched.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	err := r.metadata.Get(ctx, key, watched)
-	if err != nil && !apierrors.IsNotFound(err) {
+	watched, err := r.watched(ctx, key)
+	if err != nil {
 		return nil, err
 	}
 	r.mu.Lock()
 	kept := r.kept[key]
 	r.mu.Unlock()
-	if err == nil && kept != nil && kept.UID == watched.UID && kept.ResourceVersion == watched.ResourceVersion {
+	if watched != nil && kept != nil && kept.UID == watched.UID && kept.ResourceVersion == watched.ResourceVersion {
 		return kept, nil
 	}
 	secret := &corev1.Secret{}
@@ -67,6 +65,29 @@ func (r *secretReader) get(ctx context.Context, key types.NamespacedName) (*core
 	}
 	r.keep(key, secret)
 	return secret, nil
+}
+
+// shown reports whether there is anything to say that a Secret exists: the cache shows it, or it was read or written before.
+func (r *secretReader) shown(ctx context.Context, key types.NamespacedName) (bool, error) {
+	r.mu.Lock()
+	kept := r.kept[key] != nil
+	r.mu.Unlock()
+	if kept {
+		return true, nil
+	}
+	watched, err := r.watched(ctx, key)
+	return watched != nil, err
+}
+
+// watched returns the metadata of a Secret as the cache has it, or nil where the cache does not show it.
+func (r *secretReader) watched(ctx context.Context, key types.NamespacedName) (*metav1.PartialObjectMetadata, error) {
+	watched := &metav1.PartialObjectMetadata{}
+	watched.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	err := r.metadata.Get(ctx, key, watched)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return watched, err
 }
 
 func (r *secretReader) keep(key types.NamespacedName, secret *corev1.Secret) {
@@ -107,21 +128,27 @@ func (r *Reconciler) resolve(ctx context.Context, namespace string, ref v1alpha1
 			ref.Name, field, v1alpha1.SecretUseLabel, v1alpha1.SecretUseChannel,
 			ref.Name, namespace, v1alpha1.SecretUseLabel, v1alpha1.SecretUseChannel)), nil
 	}
+	value, missing := valueOf(secret, ref, field)
+	return value, missing, nil
+}
+
+// valueOf reads a value of a Secret that the operator may read.
+func valueOf(secret *corev1.Secret, ref v1alpha1.SecretKeyReference, field string) (secretValue, *finding) {
 	value, ok := secret.Data[ref.Key]
 	if !ok {
 		return secretValue{}, fails(v1alpha1.ReasonSecretKeyMissing, fmt.Sprintf(
-			"Secret %q has no key %q, which spec.%s names; it has %s.", ref.Name, ref.Key, field, keysOf(secret))), nil
+			"Secret %q has no key %q, which spec.%s names; it has %s.", ref.Name, ref.Key, field, keysOf(secret)))
 	}
 	// A line break at the end is the commonest mistake in Secrets, and no token has white space.
 	trimmed := strings.TrimSpace(string(value))
 	if trimmed == "" {
 		return secretValue{}, fails(v1alpha1.ReasonSecretValueEmpty, fmt.Sprintf(
-			"Key %q of Secret %q, which spec.%s names, is empty or far too long.", ref.Key, ref.Name, field)), nil
+			"Key %q of Secret %q, which spec.%s names, is empty or far too long.", ref.Key, ref.Name, field))
 	}
 	return secretValue{
 		value:   cloudapi.Token(trimmed),
 		version: string(secret.UID) + "/" + secret.ResourceVersion + "/" + ref.Key,
-	}, nil, nil
+	}, nil
 }
 
 // keysOf lists a Secret's keys for a message.

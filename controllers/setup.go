@@ -41,7 +41,9 @@ const (
 	// leaves time for the status in any case, because a pause that is not written down is not kept.
 	outsideTimeout        = 2 * time.Minute
 	reconciliationTimeout = 4 * time.Minute
-	concurrentReconciles  = 16
+	// firstLookupTimeout bounds how long a new channel's receiver waits for Meta's word on its number.
+	firstLookupTimeout   = 10 * time.Second
+	concurrentReconciles = 16
 
 	firstRetry = 750 * time.Millisecond
 	lastRetry  = 15 * time.Minute
@@ -192,6 +194,7 @@ func secretNames(channel *v1alpha1.WhatsAppChannel) []string {
 		channel.Spec.AppSecretSecretRef.Name,
 		manifests.VerifyTokenName(channel.Name),
 		manifests.APIName(channel.Name),
+		manifests.AuthorityName(channel.Name),
 		manifests.HelpdeskName(channel.Name),
 	}
 	if ref, _ := manifests.HelpdeskTokenRef(channel); ref != nil {

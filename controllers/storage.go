@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers/manifests"
@@ -21,6 +22,7 @@ func (r *Reconciler) storage(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
+	s.deploymentSeen = exists
 	declared := manifests.StorageOf(s.channel)
 	if exists && metav1.IsControlledBy(deployment, s.channel) && manifests.StorageInUse(deployment) != declared {
 		s.blockReceiver(migrationNeeded(deployment.Name, manifests.StorageInUse(deployment), declared))
@@ -66,12 +68,9 @@ func (r *Reconciler) database(ctx context.Context, s *scope) error {
 func (r *Reconciler) volume(ctx context.Context, s *scope) error {
 	claim := &corev1.PersistentVolumeClaim{}
 	name := manifests.DataName(s.channel.Name)
-	exists, err := r.find(ctx, s, name, claim)
-	if err != nil {
-		return err
-	}
-	if !exists {
-		return r.blockOnRefusal(s, r.apply(ctx, s, manifests.PersistentVolumeClaim(s.channel, s.numberID(nil), nil), nil))
+	existed, err := r.findOrMake(ctx, s, manifests.PersistentVolumeClaim(s.channel, s.numberID(nil), nil), claim)
+	if err != nil || !existed {
+		return r.blockOnRefusal(s, err)
 	}
 	if !madeFor(claim, s.channel) {
 		s.blockReceiver(fails(v1alpha1.ReasonNameTaken, (&foreignError{kind: "PersistentVolumeClaim", name: name}).Error()))
@@ -81,7 +80,7 @@ func (r *Reconciler) volume(ctx context.Context, s *scope) error {
 		s.blockReceiver(verdict.finding(v1alpha1.ReasonStorageOfAnotherNumber, "PersistentVolumeClaim", name))
 		return nil
 	}
-	return r.blockOnRefusal(s, r.apply(ctx, s, manifests.PersistentVolumeClaim(s.channel, s.numberID(claim), claim), claim))
+	return r.blockOnRefusal(s, r.applyHeirloom(ctx, s, manifests.PersistentVolumeClaim(s.channel, s.numberID(claim), claim), claim))
 }
 
 // blockOnRefusal turns an error that only a person can help into the reason why there is no receiver.
@@ -99,6 +98,17 @@ func (r *Reconciler) blockOnRefusal(s *scope, err error) error {
 func madeFor(object metav1.Object, channel *v1alpha1.WhatsAppChannel) bool {
 	labels := object.GetLabels()
 	return labels[manifests.ManagedByLabel] == manifests.ManagedBy && labels[manifests.InstanceLabel] == channel.Name
+}
+
+// applyHeirloom applies the declaration of an object that outlives its channel. That never loses anything but an owner, so an
+// object which has everything, and no owner too many, needs no write, not even after a restart.
+func (r *Reconciler) applyHeirloom(ctx context.Context, s *scope, declared declaration, current client.Object) error {
+	if !manifests.Retained(s.channel) || len(current.GetOwnerReferences()) == 0 {
+		if err := s.remember(declared); err != nil {
+			return err
+		}
+	}
+	return r.apply(ctx, s, declared, current)
 }
 
 // verdict says whether a channel may use an object that may be an earlier channel's.

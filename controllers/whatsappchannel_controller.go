@@ -99,12 +99,27 @@ type phase struct {
 	run  func(context.Context, *scope) error
 }
 
-// localPhases run on what is known, and ask nobody outside the cluster.
-func (r *Reconciler) localPhases() []phase {
+// firstPhases gather what all others build on.
+func (r *Reconciler) firstPhases() []phase {
 	return []phase{
 		{"claim", r.claim},
 		{"credential Secrets", r.credentialSecrets},
 		{"callback URL", r.resolveCallbackURL},
+	}
+}
+
+// lookupPhases find out at Meta which number the channel is for.
+func (r *Reconciler) lookupPhases() []phase {
+	return []phase{
+		{"refresh", r.decideRefresh},
+		{"credentials", r.credentials},
+		{"phone number", r.resolvePhoneNumber},
+	}
+}
+
+// localPhases run on what is known, and ask nobody outside the cluster.
+func (r *Reconciler) localPhases() []phase {
+	return []phase{
 		{"verify token", r.verifyTokenSecret},
 		{"private API", r.privateAPI},
 		{"helpdesk", r.helpdesk},
@@ -117,13 +132,9 @@ func (r *Reconciler) localPhases() []phase {
 	}
 }
 
-// outsidePhases ask Meta, the callback URL and the receiver.
-func (r *Reconciler) outsidePhases() []phase {
+// registrationPhases ask Meta about the registration, and the receiver about itself.
+func (r *Reconciler) registrationPhases() []phase {
 	return []phase{
-		{"callback probe", r.probeCallback},
-		{"refresh", r.decideRefresh},
-		{"credentials", r.credentials},
-		{"phone number", r.resolvePhoneNumber},
 		{"registration", r.register},
 		{"receiver status", r.mirrorReceiver},
 	}
@@ -176,6 +187,9 @@ func (r *Reconciler) newScope(ctx context.Context, request ctrl.Request) (*scope
 }
 
 // runPhases runs all phases; each looks for itself whether what it depends on is there. The errors of all are returned.
+//
+// A new channel's number is looked up first, and reserved by a status of its own, so that all its objects are made once and
+// for the right number. Where Meta does not answer soon, they are made without.
 func (r *Reconciler) runPhases(ctx context.Context, s *scope) []error {
 	var failures []error
 	run := func(ctx context.Context, phases ...phase) {
@@ -185,10 +199,24 @@ func (r *Reconciler) runPhases(ctx context.Context, s *scope) []error {
 			}
 		}
 	}
+	run(ctx, r.firstPhases()...)
+	isNew := len(s.channel.Status.Conditions) == 0
+	if isNew {
+		lookup, cancel := context.WithTimeout(ctx, firstLookupTimeout)
+		defer cancel()
+		run(lookup, append(r.lookupPhases(), phase{"reservation", r.reserve})...)
+		if s.reserved {
+			return failures
+		}
+	}
 	run(ctx, r.localPhases()...)
 	outside, cancel := context.WithTimeout(ctx, outsideTimeout)
 	defer cancel()
-	run(outside, r.outsidePhases()...)
+	run(outside, phase{"callback probe", r.probeCallback})
+	if !isNew {
+		run(outside, r.lookupPhases()...)
+	}
+	run(outside, r.registrationPhases()...)
 	return failures
 }
 

@@ -66,6 +66,24 @@ func Renew(given Files, name string, now time.Time) (files Files, next time.Time
 	return files, certificate.NotAfter.Add(-renewBefore), nil
 }
 
+// Good reports whether Renew would keep everything, and until when. It needs no AuthorityKey, which is secret enough to be
+// read only when something has to be issued.
+func (f Files) Good(name string, now time.Time) (next time.Time, good bool) {
+	first, _ := pem.Decode(f.Trusted)
+	if first == nil {
+		return time.Time{}, false
+	}
+	issuer, err := x509.ParseCertificate(first.Bytes)
+	if err != nil || mayIssue(issuer, name, now) != nil {
+		return time.Time{}, false
+	}
+	certificate, err := f.certificate(issuer, name, now)
+	if err != nil {
+		return time.Time{}, false
+	}
+	return certificate.NotAfter.Add(-renewBefore), true
+}
+
 // Equal reports whether two sets of files are the same.
 func (f Files) Equal(other Files) bool {
 	return bytes.Equal(f.Trusted, other.Trusted) && bytes.Equal(f.AuthorityKey, other.AuthorityKey) &&
@@ -89,13 +107,21 @@ func (f Files) authority(name string, now time.Time) (authority, error) {
 		return authority{}, err
 	}
 	key, ok := pair.PrivateKey.(crypto.Signer)
-	switch {
-	case !ok || !pair.Leaf.IsCA || !slices.Equal(pair.Leaf.PermittedDNSDomains, []string{name}):
-		return authority{}, errors.New("the authority is of another kind")
-	case now.Before(pair.Leaf.NotBefore) || pair.Leaf.NotAfter.Before(now.Add(life)):
-		return authority{}, errors.New("the authority is near its end")
+	if !ok {
+		return authority{}, errors.New("the authority's key cannot sign")
 	}
-	return authority{certificate: pair.Leaf, key: key}, nil
+	return authority{certificate: pair.Leaf, key: key}, mayIssue(pair.Leaf, name, now)
+}
+
+// mayIssue returns why an authority must not issue another certificate for a name, or nil.
+func mayIssue(issuer *x509.Certificate, name string, now time.Time) error {
+	switch {
+	case !issuer.IsCA || !slices.Equal(issuer.PermittedDNSDomains, []string{name}):
+		return errors.New("the authority is of another kind")
+	case now.Before(issuer.NotBefore) || issuer.NotAfter.Before(now.Add(life)):
+		return errors.New("the authority is near its end")
+	}
+	return nil
 }
 
 // certificate returns the certificate of the files, if it is good and not near its end.

@@ -58,6 +58,9 @@ func VerifyTokenName(channel string) string { return channel + "-verify-token" }
 // APIName is the name of the Secret with the two tokens and the certificate of a receiver's private API.
 func APIName(channel string) string { return channel + "-api" }
 
+// AuthorityName is the name of the Secret with the key of the authority that the certificate of the private API is from.
+func AuthorityName(channel string) string { return channel + "-authority" }
+
 // HelpdeskName is the name of the Secret with what the helpdesk signs its calls with.
 func HelpdeskName(channel string) string { return channel + "-helpdesk" }
 

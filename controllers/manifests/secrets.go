@@ -38,17 +38,22 @@ func VerifyTokenMetadata(channel *v1alpha1.WhatsAppChannel, phoneNumberID string
 	return secret
 }
 
-// Keys of the Secret of a receiver's private API besides those of its two tokens and of its certificate.
 const (
-	// CAKey holds the authorities that clients of the private API trust.
+	// CAKey holds, in the Secret of a receiver's private API, the authorities that its clients trust.
 	CAKey = "ca.crt"
-	// CAPrivateKeyKey holds the key of the authority that issues. It is not mounted into the receiver.
-	CAPrivateKeyKey = "ca.key"
+	// AuthorityKeyKey holds, in a Secret of its own, the key of the first of them. Who may read the tokens of the private API
+	// cannot make certificates for it. An earlier version kept it in the Secret of the private API.
+	AuthorityKeyKey = "ca.key"
 )
 
 // NewAPI is the Secret of the receiver's private API as it is created, without its data.
 func NewAPI(channel *v1alpha1.WhatsAppChannel) *corev1.Secret {
 	return owned(channel, APIName(channel.Name), nil)
+}
+
+// NewAuthority is the Secret with the key of the private API's authority as it is created. Only the operator reads it.
+func NewAuthority(channel *v1alpha1.WhatsAppChannel, key []byte) *corev1.Secret {
+	return owned(channel, AuthorityName(channel.Name), map[string][]byte{AuthorityKeyKey: key})
 }
 
 // owned is a Secret that goes with its channel, as it is created.
@@ -73,7 +78,16 @@ func owned(channel *v1alpha1.WhatsAppChannel, name string, data map[string][]byt
 
 // APIMetadata is what of the Secret of the private API is kept up to date besides its data.
 func APIMetadata(channel *v1alpha1.WhatsAppChannel) *corev1ac.SecretApplyConfiguration {
-	return corev1ac.Secret(APIName(channel.Name), channel.Namespace).
+	return ownedMetadata(channel, APIName(channel.Name))
+}
+
+// AuthorityMetadata is what of the Secret with the key of the private API's authority is kept up to date.
+func AuthorityMetadata(channel *v1alpha1.WhatsAppChannel) *corev1ac.SecretApplyConfiguration {
+	return ownedMetadata(channel, AuthorityName(channel.Name))
+}
+
+func ownedMetadata(channel *v1alpha1.WhatsAppChannel, name string) *corev1ac.SecretApplyConfiguration {
+	return corev1ac.Secret(name, channel.Namespace).
 		WithLabels(SecretLabels(channel.Name)).
 		WithOwnerReferences(owner(channel))
 }
