@@ -56,7 +56,7 @@ func (r *Reconciler) patchFinalizer(ctx context.Context, s *scope, change func(*
 	if err := r.Client.Patch(ctx, changed, patch, client.FieldOwner(manifests.ManagedBy)); err != nil {
 		return fmt.Errorf("change the finalizers: %w", err)
 	}
-	s.memory.statusVersion = changed.ResourceVersion
+	s.resourceVersion, s.memory.statusVersion = changed.ResourceVersion, changed.ResourceVersion
 	return nil
 }
 

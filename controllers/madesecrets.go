@@ -15,7 +15,9 @@ import (
 
 // obtainSecret returns a Secret that the operator makes: the one that there is, else a new one, and whether it is new. It is
 // created and never applied, so that a value that is there cannot be replaced.
-func (r *Reconciler) obtainSecret(ctx context.Context, key client.ObjectKey, make func() (*corev1.Secret, error)) (secret *corev1.Secret, made bool, err error) {
+func (r *Reconciler) obtainSecret(
+	ctx context.Context, key client.ObjectKey, make func() (*corev1.Secret, error),
+) (secret *corev1.Secret, made bool, err error) {
 	shown, err := r.secrets.shown(ctx, key)
 	if err != nil {
 		return nil, false, err

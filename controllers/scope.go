@@ -14,9 +14,11 @@ import (
 // they observe; status.go turns that into a status. The channel itself is never changed.
 type scope struct {
 	channel *v1alpha1.WhatsAppChannel
-	now     time.Time
-	memory  *memory
-	refresh refreshPlan
+	// resourceVersion is the channel's, after what this reconciliation wrote.
+	resourceVersion string
+	now             time.Time
+	memory          *memory
+	refresh         refreshPlan
 	observed
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -197,15 +198,42 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope, status v1alpha1.
 	if err != nil {
 		return err
 	}
-	// The UID keeps the status of a deleted channel from a new one of the same name.
-	channel := apiv1alpha1.WhatsAppChannel(s.channel.Name, s.channel.Namespace).WithUID(s.channel.UID).WithStatus(declared)
-	err = r.Client.Status().Apply(ctx, channel, client.FieldOwner(manifests.ManagedBy), client.ForceOwnership)
+	applied, err := r.applyStatus(ctx, s, declared)
 	if err != nil {
 		return fmt.Errorf("apply the status: %w", err)
 	}
-	s.memory.statusVersion = ptr.Deref(channel.ResourceVersion, "")
-	r.announce(s, status)
+	if applied {
+		r.announce(s, status)
+	}
 	return nil
+}
+
+// maxStatusAttempts bounds how often a status is applied again because somebody else changed the channel meanwhile.
+const maxStatusAttempts = 5
+
+// applyStatus applies a status, unless the channel is gone. The API server takes a status for whatever has the channel's
+// name, so the version keeps that of a deleted channel from a new one; where it is outdated, the UID tells the two apart.
+func (r *Reconciler) applyStatus(
+	ctx context.Context, s *scope, declared *apiv1alpha1.WhatsAppChannelStatusApplyConfiguration,
+) (applied bool, err error) {
+	version := s.resourceVersion
+	for range maxStatusAttempts {
+		channel := apiv1alpha1.WhatsAppChannel(s.channel.Name, s.channel.Namespace).WithResourceVersion(version).WithStatus(declared)
+		err = r.Client.Status().Apply(ctx, channel, client.FieldOwner(manifests.ManagedBy), client.ForceOwnership)
+		if !apierrors.IsConflict(err) {
+			s.memory.statusVersion = ptr.Deref(channel.ResourceVersion, "")
+			return err == nil, client.IgnoreNotFound(err)
+		}
+		current := &v1alpha1.WhatsAppChannel{}
+		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(s.channel), current); err != nil {
+			return false, client.IgnoreNotFound(err)
+		}
+		if current.UID != s.channel.UID {
+			return false, nil
+		}
+		version = current.ResourceVersion
+	}
+	return false, err
 }
 
 // statusConfiguration turns a status into its apply configuration. All fields of a status are left out where they are

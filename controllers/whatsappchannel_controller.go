@@ -183,7 +183,7 @@ func (r *Reconciler) newScope(ctx context.Context, request ctrl.Request) (*scope
 			known = r.memories.of(request.NamespacedName, channel.UID)
 		}
 	}
-	return &scope{channel: channel, now: r.Clock.Now(), memory: known}, nil
+	return &scope{channel: channel, resourceVersion: channel.ResourceVersion, now: r.Clock.Now(), memory: known}, nil
 }
 
 // runPhases runs all phases; each looks for itself whether what it depends on is there. The errors of all are returned.
