@@ -109,10 +109,7 @@ func container(channel *v1alpha1.WhatsAppChannel, pod Pod) *corev1ac.ContainerAp
 		WithLivenessProbe(probe("/healthz").WithPeriodSeconds(10).WithFailureThreshold(6)).
 		WithReadinessProbe(probe("/readyz").WithPeriodSeconds(5).WithFailureThreshold(2)).
 		WithTerminationMessagePolicy(corev1.TerminationMessageReadFile).
-		WithVolumeMounts(
-			corev1ac.VolumeMount().WithName(channelVolume).WithMountPath(config.ChannelDir).WithReadOnly(true),
-			corev1ac.VolumeMount().WithName(dataVolume).WithMountPath(config.DataDir),
-		)
+		WithVolumeMounts(corev1ac.VolumeMount().WithName(channelVolume).WithMountPath(config.ChannelDir).WithReadOnly(true))
 	if hooks := lifecycle(channel); hooks != nil {
 		c.WithLifecycle(hooks)
 	}
@@ -121,6 +118,8 @@ func container(channel *v1alpha1.WhatsAppChannel, pod Pod) *corev1ac.ContainerAp
 	}
 	if StorageOf(channel) == Postgres {
 		c.WithArgs(postgresSchemaArg + PostgresSchema(channel))
+	} else {
+		c.WithVolumeMounts(corev1ac.VolumeMount().WithName(dataVolume).WithMountPath(config.DataDir))
 	}
 	if tlsSecret(channel) != "" {
 		c.WithArgs("--tls-dir=" + config.TLSDir)
@@ -151,15 +150,14 @@ func volumes(channel *v1alpha1.WhatsAppChannel, pod Pod) []*corev1ac.VolumeApply
 			corev1ac.VolumeProjection().WithSecret(api),
 		)
 	files.WithSources(helpdeskFiles(channel, pod)...)
-	data := corev1ac.Volume().WithName(dataVolume)
+	all := []*corev1ac.VolumeApplyConfiguration{corev1ac.Volume().WithName(channelVolume).WithProjected(files)}
 	if postgres := channel.Spec.Receiver.Storage.Postgres; postgres != nil {
+		// All that the receiver keeps is in the database.
 		files.WithSources(projection(postgres.DSNSecretRef, config.PostgresDSNFile))
-		// What must not be lost is in the database.
-		data.WithEmptyDir(corev1ac.EmptyDirVolumeSource())
 	} else {
-		data.WithPersistentVolumeClaim(corev1ac.PersistentVolumeClaimVolumeSource().WithClaimName(DataName(channel.Name)))
+		all = append(all, corev1ac.Volume().WithName(dataVolume).WithPersistentVolumeClaim(
+			corev1ac.PersistentVolumeClaimVolumeSource().WithClaimName(DataName(channel.Name))))
 	}
-	all := []*corev1ac.VolumeApplyConfiguration{corev1ac.Volume().WithName(channelVolume).WithProjected(files), data}
 	if name := tlsSecret(channel); name != "" {
 		all = append(all, corev1ac.Volume().WithName(tlsVolume).WithSecret(corev1ac.SecretVolumeSource().
 			WithSecretName(name).
