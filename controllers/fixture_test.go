@@ -351,6 +351,8 @@ func (f *fixture) expectEvent(reason string) {
 	}).Should(ContainElement(And(HaveField("Reason", reason), HaveField("Regarding.Name", "support"))))
 }
 
+func text(s string) *v1alpha1.MessageText { return &v1alpha1.MessageText{Text: s} }
+
 // failing lets every call about one object fail.
 func failing(object string) cloudapitest.Failure {
 	return cloudapitest.Failure{Object: object, Code: 2}

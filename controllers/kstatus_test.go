@@ -9,6 +9,13 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 )
 
+// kstatusOutdated reports whether a channel's status speaks of an earlier spec. A tool that waits goes on waiting then, so that
+// must pass.
+func kstatusOutdated(channel *v1alpha1.WhatsAppChannel) bool {
+	observed := channel.Status.ObservedGeneration
+	return channel.DeletionTimestamp.IsZero() && (observed == nil || *observed != channel.Generation)
+}
+
 // kstatusViolations returns what of a channel's status tools that wait for it would misread. A channel without a status
 // is one that the operator has not seen.
 func kstatusViolations(channel *v1alpha1.WhatsAppChannel) []string {

@@ -87,6 +87,7 @@ var _ = BeforeSuite(func() {
 	admin, err := environment.Start()
 	Expect(err).NotTo(HaveOccurred(), "make test sets KUBEBUILDER_ASSETS")
 	DeferCleanup(environment.Stop)
+	DeferCleanup(stopSecondAPIServer)
 	api, err = client.New(admin, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 	operatorConfig = operatorUser()
@@ -131,6 +132,8 @@ func operatorUser() *rest.Config {
 // runningOperator is an operator in this process. Stopping it and starting another is a restart: nothing is remembered.
 type runningOperator struct {
 	stop func()
+	// ended is closed when the operator ended, by itself or stopped.
+	ended chan struct{}
 }
 
 // startOperator starts an operator for all namespaces.
@@ -140,18 +143,34 @@ func startOperator(change ...func(*controllers.Options)) *runningOperator {
 
 // startOperatorAs starts an operator that is a certain user, and serves certain namespaces.
 func startOperatorAs(user *rest.Config, namespaces []string, change ...func(*controllers.Options)) *runningOperator {
+	return startOperatorAmid(faults, user, namespaces, nil, change...)
+}
+
+// startOperatorAmid starts an operator whose requests meet certain faults, and whose manager may be another.
+func startOperatorAmid(
+	faults *injection, user *rest.Config, namespaces []string, manage func(*ctrl.Options), change ...func(*controllers.Options),
+) *runningOperator {
 	config := rest.CopyConfig(user)
 	config.Wrap(transport.WrapperFunc(requests.wrap))
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
+	config.Wrap(transport.WrapperFunc(faults.kubernetes))
+	managed := ctrl.Options{
 		Scheme:     scheme,
 		Cache:      controllers.CacheOptions(namespaces),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: controllerconfig.Controller{SkipNameValidation: new(true)},
-	})
+	}
+	managed.Cache.NewInformer = faults.newInformer
+	if manage != nil {
+		manage(&managed)
+	}
+	mgr, err := ctrl.NewManager(config, managed)
 	Expect(err).NotTo(HaveOccurred())
 	live, err := client.New(config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
-	graph, err := cloudapi.NewClient(cloudapi.Options{BaseURL: simulator.URL, Version: graphVersion, UserAgent: "whatsapp-operator/0.0.0"})
+	graph, err := cloudapi.NewClient(cloudapi.Options{
+		BaseURL: simulator.URL, Version: graphVersion, UserAgent: "whatsapp-operator/0.0.0",
+		HTTPClient: &http.Client{Transport: faults.meta(http.DefaultTransport), Timeout: 10 * time.Second},
+	})
 	Expect(err).NotTo(HaveOccurred())
 	reconciler := &controllers.Reconciler{
 		Client:         mgr.GetClient(),
@@ -176,13 +195,18 @@ func startOperatorAs(user *rest.Config, namespaces []string, change ...func(*con
 	}
 	Expect(reconciler.SetupWithManager(context.Background(), mgr)).To(Succeed())
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- mgr.Start(ctx) }()
+	ended := make(chan struct{})
+	var failure error
+	go func() {
+		defer close(ended)
+		failure = mgr.Start(ctx)
+	}()
 	Expect(mgr.GetCache().WaitForCacheSync(ctx)).To(BeTrue())
-	return &runningOperator{stop: sync.OnceFunc(func() {
+	return &runningOperator{ended: ended, stop: sync.OnceFunc(func() {
 		cancel()
-		if err := <-ended; err != nil {
-			panic(fmt.Sprintf("the operator ended with %v", err))
+		<-ended
+		if failure != nil && !managed.LeaderElection {
+			panic(fmt.Sprintf("the operator ended with %v", failure))
 		}
 	})}
 }
@@ -240,6 +264,12 @@ func (c *requestCounter) forbiddenRequests() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]string(nil), c.forbidden...)
+}
+
+func (c *requestCounter) forgetForbidden() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forbidden = nil
 }
 
 func (c *requestCounter) snapshot() []string {

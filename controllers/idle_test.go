@@ -1,0 +1,92 @@
+package controllers_test
+
+import (
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+)
+
+var _ = Describe("Several channels", func() {
+	// T22 in small; `make bench BENCH=operator` has a thousand.
+	It("become ready at the same time for few requests each, and ask nothing in ten minutes of rest", func() {
+		const channels, perChannel = 10, 16
+		var fixtures []*fixture
+		var namespaces []string
+		for range channels {
+			f := newFixture()
+			fixtures, namespaces = append(fixtures, f), append(namespaces, f.namespace)
+		}
+		runKubelet(namespaces...)
+		before := len(requests.snapshot())
+		var made []*v1alpha1.WhatsAppChannel
+		for _, f := range fixtures {
+			made = append(made, f.create())
+		}
+		for i, f := range fixtures {
+			Eventually(f.condition(made[i], v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
+			Eventually(f.current).WithArguments(made[i]).Should(HaveField("Status.Receiver.Backlog", Not(BeNil())))
+		}
+		settle()
+		asked := requestsIn(requests.snapshot()[before:], namespaces)
+		// A NetworkPolicy comes to what one channel takes alone, and where the cache is behind, an object is read live.
+		Expect(len(asked)).To(BeNumerically("<=", channels*perChannel), strings.Join(asked, "\n"))
+
+		before, atMeta := len(requests.snapshot()), simulator.Count()
+		for range 10 {
+			clock.Step(time.Minute)
+			looked := reconciliations()
+			for i, f := range fixtures {
+				f.poke(made[i])
+			}
+			Eventually(reconciliations).Should(BeNumerically(">=", looked+channels))
+		}
+		settle()
+		Expect(requestsIn(requests.snapshot()[before:], namespaces)).To(BeEmpty())
+		Expect(simulator.Count()).To(Equal(atMeta))
+	})
+})
+
+// requestsIn are the requests that are about certain namespaces, but for Events.
+func requestsIn(all, namespaces []string) []string {
+	var found []string
+	for _, request := range all {
+		for _, namespace := range namespaces {
+			if strings.Contains(request, "/namespaces/"+namespace+"/") && !strings.Contains(request, "/events") {
+				found = append(found, request)
+			}
+		}
+	}
+	return found
+}
+
+// reconciliations is how many the operators of this process have finished.
+func reconciliations() float64 { return sumOfMetric("controller_runtime_reconcile_total") }
+
+// settle waits until no reconciliation is under way or due.
+func settle() {
+	GinkgoHelper()
+	Eventually(func() float64 {
+		return sumOfMetric("controller_runtime_active_workers") + sumOfMetric("workqueue_depth")
+	}).Should(BeZero())
+}
+
+func sumOfMetric(name string) float64 {
+	GinkgoHelper()
+	families, err := metrics.Registry.Gather()
+	Expect(err).NotTo(HaveOccurred())
+	sum := 0.0
+	for _, family := range families {
+		if family.GetName() != name {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			sum += metric.GetCounter().GetValue() + metric.GetGauge().GetValue()
+		}
+	}
+	return sum
+}
