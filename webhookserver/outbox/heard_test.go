@@ -1,7 +1,6 @@
 package outbox_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -76,52 +75,36 @@ func TestMessagesThatNeverArriveAreHeldBack(t *testing.T) {
 	}
 }
 
-func TestWhatSaysNothingOfOtherMessages(t *testing.T) {
-	t.Run("a failure that is the customer's", func(t *testing.T) {
-		b := newBench(t)
-		b.run()
-		b.sends("one")
-		b.hears("one", webhook.StatusFailed, 131026)
-		if b.stopped() != "" {
-			t.Errorf("stopped: %s", b.stopped())
-		}
-	})
-	t.Run("a failure of a message that was sent before one that went", func(t *testing.T) {
-		b := newBench(t)
-		b.run()
-		b.sends("one")
-		b.sends("two")
-		b.hears("two", webhook.StatusDelivered, 0)
-		b.hears("one", webhook.StatusFailed, 131031)
-		if b.stopped() != "" {
-			t.Errorf("stopped: %s", b.stopped())
-		}
-	})
-	t.Run("a failure of a message that was sent before the configuration was mended", func(t *testing.T) {
-		b := newBench(t)
-		b.run()
-		b.sends("one")
-		b.sends("two")
-		b.hears("one", webhook.StatusFailed, 131031)
-		b.outbox.ConfigurationChanged()
-		b.hears("two", webhook.StatusFailed, 131031)
-		if b.stopped() != "" {
-			t.Errorf("stopped: %s", b.stopped())
-		}
-	})
-	t.Run("that a message went which was sent before the one that failed", func(t *testing.T) {
-		b := newBench(t)
-		b.run()
-		b.sends("one")
-		b.sends("two")
-		b.hears("two", webhook.StatusFailed, 131031)
-		b.hears("one", webhook.StatusRead, 0)
-		if !strings.Contains(b.stopped(), "131031") {
-			t.Errorf("stopped: %s", b.stopped())
-		}
-		b.outbox.ConfigurationChanged()
-		if b.stopped() != "" {
-			t.Errorf("still stopped: %s", b.stopped())
-		}
-	})
+func TestWhatAStatusSaysOfOtherMessages(t *testing.T) {
+	for name, tc := range map[string]struct {
+		heard func(*bench)
+		stops bool
+	}{
+		"a failure that is the customer's": {func(b *bench) { b.hears("two", webhook.StatusFailed, 131026) }, false},
+		"a failure that others would meet": {func(b *bench) { b.hears("one", webhook.StatusFailed, 131031) }, true},
+		"one of a message that was sent before one that went": {func(b *bench) {
+			b.hears("two", webhook.StatusDelivered, 0)
+			b.hears("one", webhook.StatusFailed, 131031)
+		}, false},
+		"that a message went which was sent before the one that failed": {func(b *bench) {
+			b.hears("two", webhook.StatusFailed, 131031)
+			b.hears("one", webhook.StatusRead, 0)
+		}, true},
+		"nothing more when the configuration was changed": {func(b *bench) {
+			b.hears("one", webhook.StatusFailed, 131031)
+			b.outbox.ConfigurationChanged()
+			b.hears("two", webhook.StatusFailed, 131031)
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.run()
+			b.sends("one")
+			b.sends("two")
+			tc.heard(b)
+			if stopped := b.stopped(); (stopped != "") != tc.stops {
+				t.Errorf("stopped: %q", stopped)
+			}
+		})
+	}
 }
