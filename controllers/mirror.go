@@ -24,8 +24,8 @@ import (
 const (
 	// mirrorInterval is how often a receiver is asked about itself.
 	mirrorInterval = 5 * time.Minute
-	// pendingMirrorInterval is how often it is asked while a person has to paste the callback URL: a handshake that the
-	// receiver saw shows that it happened.
+	// pendingMirrorInterval is how often it is asked while a person has to paste the callback URL, where a handshake that
+	// the receiver saw shows that it happened, or has to make room for webhooks that are turned away.
 	pendingMirrorInterval = 30 * time.Second
 	// uncheckedMirrorInterval is how often it is asked until it has checked the helpdesk of this spec for the first time.
 	uncheckedMirrorInterval = 5 * time.Second
@@ -49,11 +49,11 @@ func (r *Reconciler) mirrorReceiver(ctx context.Context, s *scope) error {
 	switch f := s.findings()[v1alpha1.ConditionHelpdeskReady]; {
 	case f.status == metav1.ConditionUnknown:
 		interval = uncheckedMirrorInterval
-	case f.status == metav1.ConditionFalse, s.awaitsPaste():
+	case f.status == metav1.ConditionFalse, s.awaitsPaste(), s.receiverStatus.TurningAway != "":
 		interval = pendingMirrorInterval
 	}
 	last := &s.memory.mirror
-	if s.now.Before(last.at.Add(interval)) && !s.turned() {
+	if s.now.Before(last.at.Add(interval)) && !s.turned() && s.newRequest() == "" {
 		s.wakeUpAt(last.at.Add(interval))
 		return nil
 	}
@@ -68,6 +68,7 @@ func (r *Reconciler) mirrorReceiver(ctx context.Context, s *scope) error {
 	s.receiverStatus.Misrouted, s.receiverStatus.Quarantined = &status.Misrouted, &status.Quarantined
 	s.receiverStatus.PendingEffects = &status.PendingEffects
 	s.receiverStatus.SendingError = bounded(status.SendingError, 1024)
+	s.receiverStatus.TurningAway = bounded(status.TurningAway, 1024)
 	if at := status.LastMessageTime; at != nil {
 		s.receiverStatus.LastMessageTime = &metav1.Time{Time: at.UTC().Truncate(time.Second)}
 	}

@@ -53,6 +53,11 @@ func containerProblem(channel *v1alpha1.WhatsAppChannel, status *corev1.Containe
 		if ended := status.LastTerminationState.Terminated; ended != nil && !status.Ready {
 			return fails(v1alpha1.ReasonStarting, fmt.Sprintf("The receiver ended with %s and is starting again. %s", ending(ended), logs))
 		}
+		if status.State.Running != nil && !status.Ready {
+			return fails(v1alpha1.ReasonStarting, fmt.Sprintf(
+				"The receiver runs and cannot take webhooks yet. If that lasts, its volume or database does not answer. See: kubectl logs --namespace %s deployment/%s",
+				channel.Namespace, manifests.ReceiverName(channel.Name)))
+		}
 		return nil
 	}
 	switch status.State.Waiting.Reason {

@@ -31,6 +31,7 @@ func TestPodProblem(t *testing.T) {
 		status.LastTerminationState.Terminated = &corev1.ContainerStateTerminated{Reason: reason, ExitCode: code}
 		return status
 	}
+	running := corev1.ContainerStatus{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}
 	unschedulable := corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{
 		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable,
 		Message: "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
@@ -49,6 +50,7 @@ func TestPodProblem(t *testing.T) {
 		"a crash loop":          {[]corev1.Pod{pod(0, ended(waiting("CrashLoopBackOff"), "Error", 3))}, v1alpha1.ReasonCrashLooping, "exit code 3"},
 		"too little memory":     {[]corev1.Pod{pod(0, ended(waiting("CrashLoopBackOff"), "OOMKilled", 137))}, v1alpha1.ReasonCrashLooping, "spec.receiver.resources"},
 		"one crash":             {[]corev1.Pod{pod(0, ended(corev1.ContainerStatus{}, "Error", 1))}, v1alpha1.ReasonStarting, "exit code 1"},
+		"one that is not ready": {[]corev1.Pod{pod(0, running)}, v1alpha1.ReasonStarting, "database does not answer"},
 		"no image":              {[]corev1.Pod{pod(0, waiting("ImagePullBackOff"))}, v1alpha1.ReasonImageNotPulled, "example.com/receiver:1"},
 		"a mount":               {[]corev1.Pod{pod(0, waiting("ContainerCreating"))}, v1alpha1.ReasonMountFailing, "cannot be mounted"},
 		"the newest counts":     {[]corev1.Pod{pod(time.Hour, waiting("ImagePullBackOff")), pod(0, waiting("CrashLoopBackOff"))}, v1alpha1.ReasonCrashLooping, ""},

@@ -23,6 +23,13 @@ var readiness = []policy{
 	needs(v1alpha1.ConditionPhoneNumberReady),
 	// The receiver takes webhooks.
 	needs(v1alpha1.ConditionReceiverAvailable),
+	// It has room for them.
+	func(s *scope, _ map[string]*finding) *finding {
+		if receiver := s.receiverStatus; receiver != nil && receiver.TurningAway != "" {
+			return fails(v1alpha1.ReasonTurningAway, "Webhooks are turned away at present, and Meta sends them again for seven days. "+receiver.TurningAway)
+		}
+		return nil
+	},
 	// What it takes is not known to be at risk. A receiver that has not said is given the benefit of the doubt.
 	func(_ *scope, findings map[string]*finding) *finding {
 		if f := findings[v1alpha1.ConditionDurable]; f.status == metav1.ConditionFalse {

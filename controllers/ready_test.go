@@ -145,6 +145,19 @@ var _ = Describe("A channel", func() {
 		Consistently(func() *int64 { return f.current(channel).Status.Receiver.Backlog }, 300*time.Millisecond).Should(HaveValue(BeEquivalentTo(3)))
 		Expect(f.condition(channel, v1alpha1.ConditionReady)()).To(beTrue(v1alpha1.ReasonReady))
 	})
+
+	It("is not ready while the receiver turns webhooks away, and asks sooner whether that is over", func() {
+		channel := f.createReady()
+		receiver.say(config.Status{TurningAway: "The volume is nearly full."}, nil)
+		f.request(channel)
+		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beFalse(v1alpha1.ReasonTurningAway, "The volume is nearly full."))
+		Expect(f.current(channel).Status.Receiver.TurningAway).To(Equal("The volume is nearly full."))
+
+		receiver.say(config.Status{}, nil)
+		clock.Step(31 * time.Second)
+		f.poke(channel)
+		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
+	})
 })
 
 // calls counts the calls of Meta that were about one object.

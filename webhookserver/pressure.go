@@ -26,7 +26,15 @@ type Limits struct {
 func (l Limits) minFree(total int64) int64 { return min(l.MinFreeDisk, total/10) }
 
 // pressure is what there is too much of at present.
-type pressure struct{ lowDisk, backlogged atomic.Bool }
+type pressure struct {
+	lowDisk, backlogged atomic.Bool
+	// unread counts how often in a row the store could not be read.
+	unread atomic.Int32
+}
+
+// maxUnread is how often in a row the store cannot be read until it counts as out of reach: a database that is restarted
+// is back before.
+const maxUnread = 3
 
 // turnAway tells why webhooks are turned away, empty if they are not.
 func (p *pressure) turnAway() edge.Result {
@@ -35,6 +43,17 @@ func (p *pressure) turnAway() edge.Result {
 		return edge.LowDisk
 	case p.backlogged.Load():
 		return edge.Backlogged
+	}
+	return ""
+}
+
+// reason tells people why webhooks are turned away, in a sentence; empty if they are not.
+func (p *pressure) reason() string {
+	switch p.turnAway() {
+	case edge.LowDisk:
+		return "The volume is nearly full. Enlarge its PersistentVolumeClaim, or let spec.receiver.storage.retentionDays remove what is old."
+	case edge.Backlogged:
+		return "Too many webhooks wait to be processed. What holds up the processing is in the receiver's log."
 	}
 	return ""
 }
@@ -98,9 +117,13 @@ func (s *Server) lookAtBacklog(ctx context.Context, opened store.Store, limit in
 		backlogged, err = tx.BacklogAbove(mostWaiting(was, limit))
 		return err
 	}); err != nil {
-		// A store that cannot be read takes no webhooks either, and others say so.
-		s.log.Debug("the backlog is not known", "error", err)
+		if s.pressure.unread.Add(1) == maxUnread {
+			s.log.Error("the store does not answer, so webhooks cannot be taken and Meta keeps them", "error", err)
+		}
 		return
+	}
+	if s.pressure.unread.Swap(0) >= maxUnread {
+		s.log.Info("the store answers again; webhooks are taken")
 	}
 	s.pressure.backlogged.Store(backlogged)
 	switch {

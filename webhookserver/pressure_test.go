@@ -1,9 +1,11 @@
 package webhookserver_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,6 +50,9 @@ func TestABacklogThatIsTooLongTurnsWebhooksAway(t *testing.T) {
 	if got := r.metric("whatsapp_receiver_turning_away"); got != "1" {
 		t.Errorf("the metric is %q", got)
 	}
+	if got := r.status().TurningAway; !strings.Contains(got, "wait to be processed") {
+		t.Errorf("the status says %q", got)
+	}
 	if status, _, _ := r.do(http.MethodGet, r.callback()+"?hub.mode=subscribe&hub.challenge=1&hub.verify_token="+verifyToken, nil, nil); status != http.StatusOK {
 		t.Errorf("a handshake meanwhile: status %d", status)
 	}
@@ -56,7 +61,50 @@ func TestABacklogThatIsTooLongTurnsWebhooksAway(t *testing.T) {
 	if got := r.metric("whatsapp_receiver_turning_away"); got != "0" {
 		t.Errorf("the metric is %q", got)
 	}
+	if got := r.status().TurningAway; got != "" {
+		t.Errorf("the status says %q", got)
+	}
 	for _, line := range []string{"too many webhooks wait", "the backlog is worked off"} {
+		if strings.Count(r.log.String(), line) != 1 {
+			t.Errorf("the log does not say once: %s\n%s", line, r.log)
+		}
+	}
+}
+
+// away is a real store that answers no question on demand, as a database that cannot be reached.
+type away struct {
+	store.Store
+	gone atomic.Bool
+}
+
+func (a *away) View(ctx context.Context, read func(*store.Tx) error) error {
+	if a.gone.Load() {
+		return store.ErrUnavailable
+	}
+	return a.Store.View(ctx, read)
+}
+
+func TestAStoreThatDoesNotAnswerIsNotReady(t *testing.T) {
+	r := newReceiver(t)
+	r.limits = webhookserver.Limits{MaxBacklog: 10}
+	var database *away
+	r.wrap = func(s store.Store) store.Store {
+		database = &away{Store: s}
+		return database
+	}
+	r.start()
+	ready := func() (int, string) {
+		status, _, why := r.do(http.MethodGet, "http://"+r.server.HealthAddr().String()+"/readyz", nil, nil)
+		return status, why
+	}
+	database.gone.Store(true)
+	r.eventually("it is not ready", func() bool {
+		status, why := ready()
+		return status == http.StatusServiceUnavailable && strings.Contains(why, "the store does not answer")
+	})
+	database.gone.Store(false)
+	r.eventually("it is ready again", func() bool { status, _ := ready(); return status == http.StatusOK })
+	for _, line := range []string{"the store does not answer", "the store answers again"} {
 		if strings.Count(r.log.String(), line) != 1 {
 			t.Errorf("the log does not say once: %s\n%s", line, r.log)
 		}

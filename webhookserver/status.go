@@ -37,6 +37,7 @@ func (s *Server) status(ctx context.Context) (config.Status, error) {
 		LastWebhookTime:   at(s.lastWebhook.Load()),
 		Backlog:           counts.Backlog,
 		DeadLetters:       counts.Effects[store.EffectDead],
+		TurningAway:       s.pressure.reason(),
 	}
 	if !counts.LastMessageAt.IsZero() {
 		status.LastMessageTime = &counts.LastMessageAt
@@ -77,6 +78,8 @@ func (s *Server) unready() string {
 		return "the store is not open, perhaps because another process still uses it, or the database cannot be reached; the log says why"
 	case r.store.Err() != nil:
 		return "the store failed"
+	case s.pressure.unread.Load() >= maxUnread:
+		return "the store does not answer, perhaps because the database cannot be reached; the log says why"
 	case s.tls != nil && !s.tls.Loaded():
 		return "there is no certificate"
 	}

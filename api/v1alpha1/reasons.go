@@ -46,6 +46,8 @@ const (
 	ReasonHeld = "Held"
 	// ReasonSendingStopped means that the receiver cannot send, for a reason that the message gives.
 	ReasonSendingStopped = "SendingStopped"
+	// ReasonTurningAway means that the receiver takes no webhooks at present, for a reason that the message gives.
+	ReasonTurningAway = "TurningAway"
 	// ReasonReady means that everything works.
 	ReasonReady = "Ready"
 )

@@ -310,4 +310,10 @@ type ReceiverStatus struct {
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	SendingError string `json:"sendingError,omitempty"`
+
+	// turningAway says why webhooks are turned away at present. Meta keeps them and sends them again for seven days.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	TurningAway string `json:"turningAway,omitempty"`
 }

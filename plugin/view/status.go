@@ -39,6 +39,9 @@ func next(s Status) []string {
 	if c := s.condition(v1alpha1.ConditionDurable); ready && c.Status == string(metav1.ConditionFalse) {
 		steps = append(steps, c.Message)
 	}
+	if s.Receiver != nil && !strings.Contains(s.Message, s.Receiver.TurningAway) {
+		steps = append(steps, "Webhooks are turned away: "+s.Receiver.TurningAway)
+	}
 	if s.Receiver != nil && s.Receiver.SendingError != "" {
 		steps = append(steps, "Messages cannot be sent to customers: "+s.Receiver.SendingError)
 	}

@@ -193,4 +193,6 @@ type Status struct {
 	Helpdesk *HelpdeskStatus `json:"helpdesk,omitempty"`
 	// SendingError, if not empty, says in a sentence why messages cannot be sent at present.
 	SendingError string `json:"sendingError,omitempty"`
+	// TurningAway, if not empty, says in a sentence why webhooks are turned away at present, for Meta to send them again.
+	TurningAway string `json:"turningAway,omitempty"`
 }

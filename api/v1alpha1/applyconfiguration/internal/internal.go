@@ -318,6 +318,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: sendingError
       type:
         scalar: string
+    - name: turningAway
+      type:
+        scalar: string
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.RegistrationMode
   scalar: string
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.RegistrationStatus

@@ -29,6 +29,8 @@ type ReceiverStatusApplyConfiguration struct {
 	PendingEffects *int64 `json:"pendingEffects,omitempty"`
 	// sendingError says why messages cannot be sent at present.
 	SendingError *string `json:"sendingError,omitempty"`
+	// turningAway says why webhooks are turned away at present. Meta keeps them and sends them again for seven days.
+	TurningAway *string `json:"turningAway,omitempty"`
 }
 
 // ReceiverStatusApplyConfiguration constructs a declarative configuration of the ReceiverStatus type for use with
@@ -98,5 +100,13 @@ func (b *ReceiverStatusApplyConfiguration) WithPendingEffects(value int64) *Rece
 // If called multiple times, the SendingError field is set to the value of the last call.
 func (b *ReceiverStatusApplyConfiguration) WithSendingError(value string) *ReceiverStatusApplyConfiguration {
 	b.SendingError = &value
+	return b
+}
+
+// WithTurningAway sets the TurningAway field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TurningAway field is set to the value of the last call.
+func (b *ReceiverStatusApplyConfiguration) WithTurningAway(value string) *ReceiverStatusApplyConfiguration {
+	b.TurningAway = &value
 	return b
 }
