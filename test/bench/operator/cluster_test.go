@@ -3,6 +3,7 @@
 package operator
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -46,7 +47,10 @@ func startCluster(t *testing.T) *cluster {
 	environment := &envtest.Environment{}
 	environment.ControlPlane.GetAPIServer().Configure().
 		// There is no other network whose address the API server could tell.
-		Set("advertise-address", doorAddress).Set("audit-policy-file", policy).Set("audit-log-path", c.audit.file)
+		Set("advertise-address", doorAddress).
+		// Each channel has a Service, and the usual range has room for 254.
+		Set("service-cluster-ip-range", "10.96.0.0/16").
+		Set("audit-policy-file", policy).Set("audit-log-path", c.audit.file)
 	admin, err := environment.Start()
 	if err != nil {
 		t.Fatalf("start the API server; KUBEBUILDER_ASSETS must name the folder that hack/envtest prints: %v", err)
@@ -61,8 +65,8 @@ func startCluster(t *testing.T) *cluster {
 	must(t, err)
 	_, stderr, err := kubectl.Run("apply", "--server-side", "--kustomize", filepath.Join("..", "..", "..", "config", "default"))
 	if err != nil {
-		printed, _ := os.ReadFile(c.audit.file)
-		t.Fatalf("install the operator: %v: %v %d", err, stderr, len(printed))
+		said, _ := io.ReadAll(stderr)
+		t.Fatalf("install the operator: %v\n%s", err, said)
 	}
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, authenticationv1.AddToScheme, v1alpha1.AddToScheme} {
