@@ -117,6 +117,11 @@ e2e-gateway: ## Test HTTPRoute and Ingress behind Traefik in a real cluster (bui
 reliability: ## Take the power CUTS (20) times and let crash RUNS (1000) times: nothing acknowledged may be lost (power cuts need root)
 	@hack/postgres
 	RELIABILITY_CUTS=$(CUTS) RELIABILITY_RUNS=$(RUNS) go test -tags reliability -count 1 -timeout 3h -v $(TESTFLAGS) ./test/reliability/... ./test/crash/...
+	$(MAKE) --no-print-directory reliability-cluster
+
+.PHONY: reliability-cluster
+reliability-cluster: ## Let the node, the receivers, the operator, a volume and PostgreSQL fail under load in a real cluster (a part of reliability)
+	hack/e2e endurance
 
 .PHONY: contract
 contract: $(CONTRACT)/node_modules/.package-lock.json ## Compare with independent implementations (needs Node.js with npm)

@@ -17,6 +17,8 @@ type provider interface {
 	// status prints one screen; its error says what is not up.
 	status(context.Context) error
 	load(context.Context, []string) error
+	// restart ends a program of the node, and returns when it is back.
+	restart(context.Context, string) error
 	// kubectl is the program to use with the cluster.
 	kubectl(context.Context) (string, error)
 }

@@ -21,6 +21,7 @@ const usage = `A Kubernetes cluster for development and tests.
   hack/cluster load IMAGE.tar…  load images from archives (docker save, OCI)
   hack/cluster kubeconfig       print the path of its kubeconfig
   hack/cluster kubectl ARG…     run kubectl against it
+  hack/cluster restart PROGRAM  end a program of the node, such as containerd, and wait until it is back
 
 With a Docker engine it is a kind cluster. Without, on Linux as root, it is a single node whose programs
 are built from source, which takes about 15 minutes the first time.
@@ -87,7 +88,7 @@ func run(ctx context.Context, args []string) error {
 
 // run does what hack/cluster is asked for.
 func (c *cluster) run(ctx context.Context, verb string, args []string) error {
-	if verb == "load" && len(args) == 0 || verb != "load" && verb != "kubectl" && len(args) > 0 {
+	if !argumentsFit(verb, len(args)) {
 		return errUsage
 	}
 	switch verb {
@@ -117,6 +118,8 @@ func (c *cluster) run(ctx context.Context, verb string, args []string) error {
 		return p.status(ctx)
 	case "load":
 		return p.load(ctx, args)
+	case "restart":
+		return p.restart(ctx, args[0])
 	case "kubectl":
 		program, err := p.kubectl(ctx)
 		if err != nil {
@@ -125,6 +128,18 @@ func (c *cluster) run(ctx context.Context, verb string, args []string) error {
 		return syscall.Exec(program, append([]string{"kubectl"}, args...), kubectlEnvironment(c.kubeconfig()))
 	}
 	return errUsage
+}
+
+func argumentsFit(verb string, count int) bool {
+	switch verb {
+	case "load":
+		return count > 0
+	case "restart":
+		return count == 1
+	case "kubectl":
+		return true
+	}
+	return count == 0
 }
 
 // provider is the one that made the cluster. Where there is none, it is the one to make it.
