@@ -121,7 +121,8 @@ var _ = Describe("A channel whose volume is full", Ordered, func() {
 		var said metav1.Condition
 		t.during(ctx, func() {
 			t.await(ctx, between)
-			const fill = "! dd if=/dev/zero of=/data/filler bs=4k && test $(stat --file-system --format=%a /data) = 0"
+			// A tenth of the volume is when webhooks are turned away, about 5,000 blocks; the receiver itself may free a few.
+			const fill = "! dd if=/dev/zero of=/data/filler bs=4k && test $(stat --file-system --format=%a /data) -lt 2000"
 			Expect(onVolume(ctx, "filler", "small-data", fill)).To(Equal(corev1.PodSucceeded), "the volume is full")
 			Eventually(func(g Gomega) {
 				g.Expect(small.request(ctx)).To(Succeed())
