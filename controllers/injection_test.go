@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"regexp"
@@ -87,7 +88,7 @@ var namespacePath = regexp.MustCompile(`/namespaces/([^/]+)/(.+)`)
 func (i *injection) kubernetes(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		found := namespacePath.FindStringSubmatch(r.URL.Path)
-		if found == nil || strings.Contains(found[2], "events") {
+		if len(found) == 0 || strings.Contains(found[2], "events") {
 			return next.RoundTrip(r)
 		}
 		return i.pass(next, r, found[1], r.Method+" "+found[2])
@@ -149,7 +150,7 @@ type faultyWatch struct {
 }
 
 func (w *faultyWatch) Watch(options metav1.ListOptions) (watch.Interface, error) {
-	source, err := w.ListerWatcher.Watch(options)
+	source, err := toolscache.ToWatcherWithContext(w.ListerWatcher).WatchWithContext(context.Background(), options)
 	if err != nil {
 		return nil, err
 	}

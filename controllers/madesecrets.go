@@ -16,7 +16,7 @@ import (
 // obtainSecret returns a Secret that the operator makes: the one that there is, else a new one, and whether it is new. It is
 // created and never applied, so that a value that is there cannot be replaced.
 func (r *Reconciler) obtainSecret(
-	ctx context.Context, key client.ObjectKey, make func() (*corev1.Secret, error),
+	ctx context.Context, key client.ObjectKey, fresh func() (*corev1.Secret, error),
 ) (secret *corev1.Secret, made bool, err error) {
 	shown, err := r.secrets.shown(ctx, key)
 	if err != nil {
@@ -27,7 +27,7 @@ func (r *Reconciler) obtainSecret(
 			return secret, false, err
 		}
 	}
-	if secret, err = make(); err != nil {
+	if secret, err = fresh(); err != nil {
 		return nil, false, err
 	}
 	err = r.Live.Create(ctx, secret, client.FieldOwner(manifests.ManagedBy))

@@ -131,11 +131,11 @@ func (f *fixture) declareEarlier(object client.Object, label string) {
 	for _, manager := range object.GetManagedFields() {
 		if manager.Manager == manifests.ManagedBy && manager.Operation == metav1.ManagedFieldsOperationApply {
 			fields := map[string]any{}
-			Expect(json.Unmarshal(manager.FieldsV1.Raw, &fields)).To(Succeed())
+			Expect(json.Unmarshal(manager.FieldsV1.GetRawBytes(), &fields)).To(Succeed())
 			Expect(unstructured.SetNestedMap(fields, map[string]any{}, "f:metadata", "f:labels", "f:"+label)).To(Succeed())
-			var err error
-			manager.FieldsV1.Raw, err = json.Marshal(fields)
+			raw, err := json.Marshal(fields)
 			Expect(err).NotTo(HaveOccurred())
+			manager.FieldsV1.SetRawBytes(raw)
 		}
 		if manager.Manager == manifests.ManagedBy || manager.Subresource != "" {
 			managers = append(managers, manager)
@@ -188,7 +188,7 @@ func apiServer() (pid int, command []string) {
 		}
 		line, err := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
 		Expect(err).NotTo(HaveOccurred())
-		for _, argument := range bytes.Split(bytes.TrimSuffix(line, []byte{0}), []byte{0}) {
+		for argument := range bytes.SplitSeq(bytes.TrimSuffix(line, []byte{0}), []byte{0}) {
 			command = append(command, string(argument))
 		}
 		return pid, command
