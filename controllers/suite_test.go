@@ -104,11 +104,14 @@ var _ = BeforeSuite(func() {
 // T1, T17: whatever a spec did, its channels can be waited for, and the operator tried nothing that it may not do.
 var _ = AfterEach(func() {
 	Expect(requests.forbiddenRequests()).To(BeEmpty(), "the operator lacks rights")
-	channels := &v1alpha1.WhatsAppChannelList{}
-	Expect(api.List(context.Background(), channels)).To(Succeed())
-	for i := range channels.Items {
-		Expect(kstatusViolations(&channels.Items[i])).To(BeEmpty())
-	}
+	Eventually(func(g Gomega) {
+		channels := &v1alpha1.WhatsAppChannelList{}
+		g.Expect(api.List(context.Background(), channels)).To(Succeed())
+		for i := range channels.Items {
+			g.Expect(kstatusViolations(&channels.Items[i])).To(BeEmpty())
+			g.Expect(kstatusOutdated(&channels.Items[i])).To(BeFalse(), "a status must come to speak of the spec that there is")
+		}
+	}).Should(Succeed())
 })
 
 // operatorUser makes a user with exactly the rights that the generated role gives, so that a right that is missing
