@@ -119,7 +119,7 @@ var _ = Describe("A new channel", func() {
 		}
 		slices.Sort(lines)
 		// One Secret is read and three are made, five objects are applied, and the channel gets its finalizer and three statuses:
-		// the number found, the receiver made, and ready.
-		Expect(total).To(BeNumerically("<=", 13), "it took\n%s", strings.Join(lines, "\n"))
+		// the number found, the receiver made, and ready. Where the cache is behind, something is read live.
+		Expect(total).To(BeNumerically("<=", 15), "it took\n%s", strings.Join(lines, "\n"))
 	})
 })
