@@ -233,7 +233,7 @@ func (f *fixture) outwait(channel *v1alpha1.WhatsAppChannel) func() metav1.Condi
 func (f *fixture) waitBy(channel *v1alpha1.WhatsAppChannel, step time.Duration) func() metav1.Condition {
 	return func() metav1.Condition {
 		GinkgoHelper()
-		if f.condition(channel, v1alpha1.ConditionWebhookRegistered)().Reason == v1alpha1.ReasonWaitingForCallback {
+		if f.condition(channel, v1alpha1.ConditionWebhookRegistered)().Status != metav1.ConditionTrue {
 			clock.Step(step)
 			f.poke(channel)
 		}

@@ -20,6 +20,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
@@ -48,7 +49,7 @@ const (
 
 var (
 	environment *envtest.Environment
-	scheme      = runtime.NewScheme()
+	scheme      = newScheme()
 	// api is an administrator's client, past any cache.
 	api client.Client
 	// operatorConfig is that of a user with exactly the rights of config/rbac/role.yaml.
@@ -77,9 +78,6 @@ func TestControllers(t *testing.T) {
 }
 
 var _ = BeforeSuite(func() {
-	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
-	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
-	Expect(gatewayv1.Install(scheme)).To(Succeed())
 	environment = &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join("..", "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
@@ -132,6 +130,14 @@ func operatorUser() *rest.Config {
 	return user.Config()
 }
 
+func newScheme() *runtime.Scheme {
+	made := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(made))
+	utilruntime.Must(v1alpha1.AddToScheme(made))
+	utilruntime.Must(gatewayv1.Install(made))
+	return made
+}
+
 // runningOperator is an operator in this process. Stopping it and starting another is a restart: nothing is remembered.
 type runningOperator struct {
 	stop func()
@@ -157,7 +163,8 @@ func startOperatorAmid(
 	config.Wrap(transport.WrapperFunc(requests.wrap))
 	config.Wrap(transport.WrapperFunc(faults.kubernetes))
 	managed := ctrl.Options{
-		Scheme:     scheme,
+		// A manager adds to its scheme.
+		Scheme:     newScheme(),
 		Cache:      controllers.CacheOptions(namespaces),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: controllerconfig.Controller{SkipNameValidation: new(true)},
