@@ -229,11 +229,14 @@ func (f *fixture) outwait(channel *v1alpha1.WhatsAppChannel) func() metav1.Condi
 	return f.waitBy(channel, 20*time.Second)
 }
 
+// unhurried is how often to look where each look changes the channel, which the operator has to keep up with.
+const unhurried = time.Second
+
 // waitBy does so in steps of the given length: a probe that was under way when the clock was set counts from after that.
 func (f *fixture) waitBy(channel *v1alpha1.WhatsAppChannel, step time.Duration) func() metav1.Condition {
 	return func() metav1.Condition {
 		GinkgoHelper()
-		if f.condition(channel, v1alpha1.ConditionWebhookRegistered)().Status != metav1.ConditionTrue {
+		if f.condition(channel, v1alpha1.ConditionWebhookRegistered)().Reason == v1alpha1.ReasonWaitingForCallback {
 			clock.Step(step)
 			f.poke(channel)
 		}
