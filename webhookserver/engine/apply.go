@@ -14,6 +14,15 @@ import (
 // ErrNoConversation means that an event is about a conversation that is not there.
 var ErrNoConversation = errors.New("there is no such conversation")
 
+// Load returns a conversation that has to be there; the error is ErrNoConversation if it is not.
+func Load(tx *store.Tx, id string) (conversation.State, error) {
+	state, found, err := tx.Conversation(id)
+	if err == nil && !found {
+		err = ErrNoConversation
+	}
+	return state, err
+}
+
 // Apply lets an event happen to a conversation.
 func Apply(tx *store.Tx, id string, event conversation.Event, now time.Time) error {
 	_, err := applyTo(tx, id, event, now)
@@ -22,12 +31,9 @@ func Apply(tx *store.Tx, id string, event conversation.Event, now time.Time) err
 
 // applyTo returns how many effects the event wanted of a conversation.
 func applyTo(tx *store.Tx, id string, event conversation.Event, now time.Time) (int, error) {
-	state, found, err := tx.Conversation(id)
+	state, err := Load(tx, id)
 	if err != nil {
 		return 0, err
-	}
-	if !found {
-		return 0, ErrNoConversation
 	}
 	return apply(tx, state, event, now)
 }

@@ -37,7 +37,7 @@ func conversationOf(tx *store.Tx, s sender) (conversation.State, error) {
 			return conversation.State{}, err
 		}
 		if id != "" {
-			return load(tx, id)
+			return Load(tx, id)
 		}
 	}
 	id, err := tx.ConversationOf(store.Phone, s.phone)
@@ -45,7 +45,7 @@ func conversationOf(tx *store.Tx, s sender) (conversation.State, error) {
 		return conversation.State{}, err
 	}
 	if id != "" {
-		state, err := load(tx, id)
+		state, err := Load(tx, id)
 		if err != nil || s.userID == "" || state.Customer.UserID == "" {
 			return state, err
 		}
@@ -75,7 +75,7 @@ func (t taking) follow(kind store.IdentityKind, value, conversationID string, ch
 		return err
 	}
 	if other != "" && other != conversationID {
-		state, err := load(t.tx, other)
+		state, err := Load(t.tx, other)
 		if err != nil || !state.LastMessageAt.Before(changedAt) {
 			return err
 		}
@@ -88,12 +88,4 @@ func (t taking) follow(kind store.IdentityKind, value, conversationID string, ch
 func newID() (string, error) {
 	id, err := uuid.NewV7()
 	return id.String(), err
-}
-
-func load(tx *store.Tx, id string) (conversation.State, error) {
-	state, found, err := tx.Conversation(id)
-	if err == nil && !found {
-		err = ErrNoConversation
-	}
-	return state, err
 }

@@ -153,20 +153,13 @@ func (o *Outbox) take(tx *store.Tx, d conversation.Destination, limit int) ([]jo
 	if err != nil {
 		return nil, err
 	}
-	var jobs []job
-	began := o.Clock.Elapsed()
-	for _, e := range due {
-		if local != nil && e.State == store.EffectReady {
-			done, err := o.callWithin(tx, local, e)
-			if err != nil {
-				return nil, err
-			}
-			if done && o.Clock.Elapsed()-began < localPatience {
-				continue
-			} else if done {
-				break
-			}
+	if local != nil {
+		if due, err = o.settleWithin(tx, local, due); err != nil {
+			return nil, err
 		}
+	}
+	var jobs []job
+	for _, e := range due {
 		taken, j, err := o.takeOne(tx, e, now)
 		if err != nil {
 			return nil, err
@@ -192,10 +185,7 @@ func (o *Outbox) sends(tx *store.Tx, now time.Time) (bool, error) {
 
 // takeOne takes one effect, unless it has to wait or was ended.
 func (o *Outbox) takeOne(tx *store.Tx, e store.Effect, now time.Time) (taken bool, j job, err error) {
-	state, found, err := tx.Conversation(e.Conversation)
-	if err == nil && !found {
-		err = engine.ErrNoConversation
-	}
+	state, err := engine.Load(tx, e.Conversation)
 	if err != nil {
 		return false, j, err
 	}

@@ -23,16 +23,33 @@ func (o *Outbox) local(tx *store.Tx, d conversation.Destination) Caller {
 	return nil
 }
 
+// settleWithin makes the calls of effects in the transaction, for as long as that may last, and returns the effects that
+// have to go the way of other calls.
+func (o *Outbox) settleWithin(tx *store.Tx, local Caller, due []store.Effect) (others []store.Effect, err error) {
+	began := o.Clock.Elapsed()
+	for _, e := range due {
+		settled := false
+		if e.State == store.EffectReady {
+			if settled, err = o.callWithin(tx, local, e); err != nil {
+				return nil, err
+			}
+		}
+		if !settled {
+			others = append(others, e)
+		} else if o.Clock.Elapsed()-began >= localPatience {
+			break
+		}
+	}
+	return others, nil
+}
+
 // callWithin makes the call of an effect in the transaction, and reports whether that settled the effect. What fails
 // leaves nothing behind, and goes the way of other calls, on which it is decided what the failure means.
 func (o *Outbox) callWithin(tx *store.Tx, local Caller, e store.Effect) (settled bool, err error) {
 	failed, err := tx.Try(func(tx *store.Tx) error {
-		state, found, err := tx.Conversation(e.Conversation)
+		state, err := engine.Load(tx, e.Conversation)
 		if err != nil {
 			return err
-		}
-		if !found {
-			return engine.ErrNoConversation
 		}
 		remoteID, err := local.Call(context.Background(), e, state)
 		if err != nil {
