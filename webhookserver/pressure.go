@@ -100,7 +100,8 @@ func (s *Server) lookAtDisk(space func() (free, total int64, err error), limits 
 	}
 	limit := limits.minFree(total)
 	low := free < leastFree(was, limit)
-	s.pressure.lowDisk.Store(low)
+	// What changes is said before it holds, so that whoever sees the change finds its line in the log.
+	defer s.pressure.lowDisk.Store(low)
 	switch {
 	case low && !was:
 		s.log.Error("the volume is nearly full, so webhooks are turned away and Meta keeps them; enlarge the volume, or let retentionDays remove what is old",
@@ -117,15 +118,17 @@ func (s *Server) lookAtBacklog(ctx context.Context, opened store.Store, limit in
 		backlogged, err = tx.BacklogAbove(mostWaiting(was, limit))
 		return err
 	}); err != nil {
-		if s.pressure.unread.Add(1) == maxUnread {
+		if s.pressure.unread.Load() == maxUnread-1 {
 			s.log.Error("the store does not answer, so webhooks cannot be taken and Meta keeps them", "error", err)
 		}
+		s.pressure.unread.Add(1)
 		return
 	}
-	if s.pressure.unread.Swap(0) >= maxUnread {
+	if s.pressure.unread.Load() >= maxUnread {
 		s.log.Info("the store answers again; webhooks are taken")
 	}
-	s.pressure.backlogged.Store(backlogged)
+	s.pressure.unread.Store(0)
+	defer s.pressure.backlogged.Store(backlogged)
 	switch {
 	case backlogged && !was:
 		s.log.Error("too many webhooks wait to be processed, so more are turned away and Meta keeps them; the channel's conditions say what holds up the processing",
