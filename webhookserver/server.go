@@ -59,7 +59,7 @@ type Server struct {
 	clock     clock.Clock
 	log       *slog.Logger
 	listeners listeners
-	metrics   *metrics
+	counters  *counters
 	channel   *mount.Channel
 	// tls and privateTLS are the certificates of the public and of the private API; nil to listen without TLS.
 	tls, privateTLS *mount.Certificate
@@ -115,7 +115,7 @@ func New(o Options) (*Server, error) {
 		s.privateTLS = mount.NewCertificate(o.ConfigDir,
 			mount.CertificateFiles{Certificate: config.PrivateCertificateFile, Key: config.PrivateKeyFile}, o.Clock, o.Log)
 	}
-	s.metrics = newMetrics(s.counts, s.durable, s.pressure.turnAway)
+	s.counters = newCounters(s.counts, s.durable, s.pressure.turnAway)
 	var err error
 	s.listeners, err = listen(o)
 	return s, err
@@ -380,7 +380,7 @@ func (s *Server) append(ctx context.Context, w store.Webhook) error {
 }
 
 func (s *Server) observe(result edge.Result) {
-	s.metrics.request(result)
+	s.counters.request(result)
 	if result == edge.HandshakeDone {
 		s.handshaken()
 	}

@@ -224,7 +224,7 @@ func (s *Server) healthRoutes() http.Handler {
 		}
 		_, _ = io.WriteString(w, "ok\n")
 	})
-	mux.Handle("GET /metrics", s.metrics.handler())
+	mux.Handle("GET /metrics", s.counters.handler())
 	return mux
 }
 
