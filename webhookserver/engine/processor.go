@@ -21,19 +21,18 @@ const (
 	batchBytes = 4 << 20
 )
 
-// leastPatience and mostPatience bound how long webhooks that have to be acknowledged wait for one transaction. Those of
-// a burst are acknowledged first. When it lasts longer, the time for processing grows: at mostPatience, the oldest webhook
-// has waited patienceOf times as long on top of a burst.
+// mostPatience bounds how long webhooks that have to be acknowledged wait for one transaction. Those of a burst are
+// acknowledged first, and a transaction then takes a single one. When it lasts longer, the time for processing grows: at
+// mostPatience, the oldest webhook has waited patienceOf times as long on top of a burst.
 const (
-	burst         = 5 * time.Second
-	leastPatience = time.Millisecond / 2
-	mostPatience  = 12 * time.Millisecond
-	patienceOf    = 500
+	burst        = 5 * time.Second
+	mostPatience = 12 * time.Millisecond
+	patienceOf   = 500
 )
 
 // patience is how long a transaction may keep others waiting when the oldest webhook in it has waited this long.
 func patience(waited time.Duration) time.Duration {
-	return min(max((waited-burst)/patienceOf, leastPatience), mostPatience)
+	return min(max((waited-burst)/patienceOf, 0), mostPatience)
 }
 
 // Processor takes stored webhooks in order and lets their messages and statuses happen.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -16,7 +17,8 @@ const metaWriter = "writer"
 
 var errNotCommitted = errors.New("PostgreSQL answered the commit with a roll-back")
 
-// commitWebhooks stores a group of webhooks in one round trip.
+// commitWebhooks stores a group of webhooks in one round trip. The bodies go as bytes, where pgx would spell them out in
+// hexadecimal for a statement that is not prepared.
 func (p *Postgres) commitWebhooks(group []*write) error {
 	times, bodies := make([]int64, len(group)), make([][]byte, len(group))
 	for i, w := range group {
@@ -26,26 +28,34 @@ func (p *Postgres) commitWebhooks(group []*write) error {
 	ctx, cancel := context.WithTimeout(context.Background(), ingestTimeout)
 	defer cancel()
 	return p.with(ctx, func(conn *pgx.Conn) error {
-		var batch pgx.Batch
-		batch.Queue(`BEGIN`)
-		batch.Queue(`SET LOCAL synchronous_commit = on`)
-		batch.Queue(p.insert, times, bodies)
-		batch.Queue(`COMMIT`)
-		results := conn.SendBatch(ctx, &batch)
-		var (
-			tag pgconn.CommandTag
-			err error
-		)
-		for range batch.Len() {
-			if tag, err = results.Exec(); err != nil {
-				break
-			}
+		oids, values, err := columns(conn.TypeMap(), times, bodies)
+		if err != nil {
+			return err
 		}
-		if err = errors.Join(err, results.Close()); err == nil && tag.String() != `COMMIT` {
+		var batch pgconn.Batch
+		batch.ExecParams(`BEGIN`, nil, nil, nil, nil)
+		batch.ExecParams(`SET LOCAL synchronous_commit = on`, nil, nil, nil, nil)
+		batch.ExecParams(p.insert, values, oids, []int16{pgtype.BinaryFormatCode}, nil)
+		batch.ExecParams(`COMMIT`, nil, nil, nil, nil)
+		results, err := conn.PgConn().ExecBatch(ctx, &batch).ReadAll()
+		if err == nil && results[len(results)-1].CommandTag.String() != `COMMIT` {
 			err = errNotCommitted
 		}
 		return err
 	})
+}
+
+// columns encodes the parameters of the insertion of webhooks.
+func columns(types *pgtype.Map, times []int64, bodies [][]byte) (oids []uint32, values [][]byte, err error) {
+	oids = []uint32{pgtype.Int8ArrayOID, pgtype.ByteaArrayOID}
+	for i, column := range []any{times, bodies} {
+		value, err := types.Encode(oids[i], pgtype.BinaryFormatCode, column, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		values = append(values, value)
+	}
+	return oids, values, nil
 }
 
 // commitUpdates runs a group of functions in one transaction, when its turn has come.
