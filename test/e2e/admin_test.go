@@ -6,7 +6,7 @@ import (
 	"context"
 
 	. "github.com/onsi/ginkgo/v2"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	. "github.com/onsi/gomega"
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 )
@@ -26,9 +26,7 @@ func subscribeAccount(ctx context.Context, token, businessAccountID string) erro
 // conditionMessage is what a condition of a channel says to people, or nothing.
 func conditionMessage(ctx context.Context, l *line, condition string) string {
 	GinkgoHelper()
-	found := apimeta.FindStatusCondition(l.channel(ctx).Status.Conditions, condition)
-	if found == nil {
-		return ""
-	}
+	found, err := cluster.Condition(ctx, l.key, condition)
+	Expect(err).NotTo(HaveOccurred())
 	return found.Message
 }

@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/whatsapp-operator/whatsapp-operator/test/stage"
+	"github.com/whatsapp-operator/whatsapp-operator/test/stage/stagetest"
 )
 
 var _ = Describe("What goes wrong around a channel", Ordered, ContinueOnFailure, func() {
@@ -39,7 +40,7 @@ var _ = Describe("What goes wrong around a channel", Ordered, ContinueOnFailure,
 			written = append(written, text)
 			if len(written) > killedAt {
 				var err error
-				tookOver, err = replaced(ctx, orders, before.UID)
+				tookOver, err = cluster.TakenOver(ctx, orders.key, before.UID)
 				Expect(err).NotTo(HaveOccurred())
 			}
 		}
@@ -77,7 +78,7 @@ var _ = Describe("What goes wrong around a channel", Ordered, ContinueOnFailure,
 		}).WithContext(ctx).Should(Succeed())
 		orders.customerWrites(ctx, early, "Is there marmalade in spite of the outage?")
 		orders.ticket(ctx, "Is there marmalade in spite of the outage?")
-		expectSamePod(orders.pod(ctx), before)
+		stagetest.ExpectSamePod(orders.pod(ctx), before)
 
 		Expect(meta.Heal(ctx)).To(Succeed())
 		orders.requestOnly(ctx)
@@ -85,6 +86,6 @@ var _ = Describe("What goes wrong around a channel", Ordered, ContinueOnFailure,
 		orders.customerWrites(ctx, late, "Is there marmalade again?")
 		orders.ticket(ctx, "Is there marmalade again?")
 		expectReceived(ctx, late, welcome)
-		expectSamePod(orders.pod(ctx), before)
+		stagetest.ExpectSamePod(orders.pod(ctx), before)
 	}, SpecTimeout(6*time.Minute))
 })

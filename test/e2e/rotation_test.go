@@ -18,6 +18,7 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
 	"github.com/whatsapp-operator/whatsapp-operator/test/stage"
+	"github.com/whatsapp-operator/whatsapp-operator/test/stage/stagetest"
 )
 
 const (
@@ -38,8 +39,8 @@ var _ = Describe("Secrets that change", Ordered, ContinueOnFailure, func() {
 		billing.apply(ctx)
 		billing.expectReady(ctx)
 		before = billing.pod(ctx)
-		Expect(handshake(ctx, ownVerifyToken)).To(Equal(http.StatusOK))
-		Expect(handshake(ctx, newVerifyToken)).To(Equal(http.StatusForbidden))
+		Expect(handshake(ctx, rotationURL, ownVerifyToken)).To(Equal(http.StatusOK))
+		Expect(handshake(ctx, rotationURL, newVerifyToken)).To(Equal(http.StatusForbidden))
 		Expect(post(ctx, automaticSecret)).To(Equal(http.StatusOK))
 		Expect(post(ctx, renewedSecret)).To(Equal(http.StatusUnauthorized))
 	}, NodeTimeout(5*time.Minute))
@@ -51,8 +52,8 @@ var _ = Describe("Secrets that change", Ordered, ContinueOnFailure, func() {
 
 	It("takes a new verify token", func(ctx SpecContext) {
 		Expect(cluster.ChannelSecret(ctx, "rotation", "own-verify-token", map[string]string{"token": newVerifyToken})).To(Succeed())
-		eventually(ctx, func(ctx context.Context) (int, error) { return handshake(ctx, newVerifyToken) }).Should(Equal(http.StatusOK))
-		expectSamePod(billing.pod(ctx), before)
+		eventually(ctx, func(ctx context.Context) (int, error) { return handshake(ctx, rotationURL, newVerifyToken) }).Should(Equal(http.StatusOK))
+		stagetest.ExpectSamePod(billing.pod(ctx), before)
 	}, SpecTimeout(5*time.Minute))
 
 	It("takes a new app secret and a new access token, and loses no message meanwhile", func(ctx SpecContext) {
@@ -74,7 +75,7 @@ var _ = Describe("Secrets that change", Ordered, ContinueOnFailure, func() {
 		const reply = "The marmalade invoice is on its way."
 		Expect(billing.inbox.Reply(ctx, ticket.ID, "invoice", reply)).To(Succeed())
 		expectReceived(ctx, paula, welcome, reply)
-		expectSamePod(billing.pod(ctx), before)
+		stagetest.ExpectSamePod(billing.pod(ctx), before)
 		billing.request(ctx)
 		billing.expectReady(ctx)
 	}, SpecTimeout(8*time.Minute))
@@ -83,24 +84,15 @@ var _ = Describe("Secrets that change", Ordered, ContinueOnFailure, func() {
 		old := servedSerial(ctx)
 		Expect(cluster.TLSSecret(ctx, authority, "rotation", "callback-tls", rotationHost)).To(Succeed())
 		Eventually(servedSerial).WithContext(ctx).WithTimeout(4 * time.Minute).ShouldNot(Equal(old))
-		Expect(handshake(ctx, newVerifyToken)).To(Equal(http.StatusOK))
-		expectSamePod(billing.pod(ctx), before)
+		Expect(handshake(ctx, rotationURL, newVerifyToken)).To(Equal(http.StatusOK))
+		stagetest.ExpectSamePod(billing.pod(ctx), before)
 	}, SpecTimeout(5*time.Minute))
 })
 
-// expectSamePod says that a pod is the one it was, and that none of its containers was started again.
-func expectSamePod(pod, before corev1.Pod) {
-	GinkgoHelper()
-	Expect(pod.UID).To(Equal(before.UID), "the receiver must not be replaced")
-	for _, container := range pod.Status.ContainerStatuses {
-		Expect(container.RestartCount).To(BeZero(), "container %s must not be restarted", container.Name)
-	}
-}
-
-// handshake asks as Meta does before it accepts a callback URL.
-func handshake(ctx context.Context, verifyToken string) (status int, err error) {
+// handshake asks a callback URL as Meta does before it accepts it.
+func handshake(ctx context.Context, url, verifyToken string) (status int, err error) {
 	query := neturl.Values{"hub.mode": {"subscribe"}, "hub.challenge": {"1158201444"}, "hub.verify_token": {verifyToken}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, rotationURL+"?"+query.Encode(), http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"?"+query.Encode(), http.NoBody)
 	if err != nil {
 		return 0, err
 	}

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"time"
 
@@ -13,7 +14,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/test/stage"
+	"github.com/whatsapp-operator/whatsapp-operator/test/stage/stagetest"
 )
 
 var _ = Describe("A channel that registers itself", Ordered, ContinueOnFailure, func() {
@@ -104,6 +107,34 @@ var _ = Describe("A channel that registers itself", Ordered, ContinueOnFailure, 
 		}).WithContext(ctx).Should(Succeed())
 		support.expectReady(ctx)
 	}, SpecTimeout(2*time.Minute))
+
+	It("has another verify token made on request, and accepts the one before until Meta has asked for the new one", func(ctx SpecContext) {
+		pod, url := support.pod(ctx), support.channel(ctx).Status.CallbackURL
+		verifyToken := func() (string, error) {
+			return cluster.SecretValue(ctx, "helpdesk", "support-verify-token", "verify-token")
+		}
+		before, err := verifyToken()
+		Expect(err).NotTo(HaveOccurred())
+		// Meta cannot be told for now.
+		Expect(meta.Fail(ctx, stage.Failure{HTTPStatus: http.StatusServiceUnavailable})).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(meta.Heal(ctx)).To(Succeed()) })
+		request, err := cluster.Ask(ctx, support.key, v1alpha1.RotateVerifyTokenAtAnnotation)
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(func() string { return support.channel(ctx).Status.LastHandledRotation }).WithContext(ctx).Should(Equal(request))
+		after, err := verifyToken()
+		Expect(err).NotTo(HaveOccurred())
+		Expect(after).NotTo(Equal(before))
+		Eventually(handshake).WithContext(ctx).WithArguments(url, after).Should(Equal(http.StatusOK))
+		Expect(handshake(ctx, url, before)).To(Equal(http.StatusOK))
+
+		Expect(meta.Heal(ctx)).To(Succeed())
+		support.requestOnly(ctx)
+		Eventually(func() (string, error) {
+			return cluster.SecretValue(ctx, "helpdesk", "support-api", "verify-token.previous")
+		}).WithContext(ctx).Should(Equal(after), "Meta has asked for the new one")
+		stagetest.ExpectSamePod(support.pod(ctx), pod)
+		support.expectReady(ctx)
+	}, SpecTimeout(3*time.Minute))
 
 	It("runs under the Pod Security level restricted, without a token of the API server", func(ctx SpecContext) {
 		for _, namespace := range []string{"helpdesk", stage.OperatorNamespace, stage.MetaNamespace} {

@@ -4,16 +4,13 @@ package e2e
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -69,10 +66,11 @@ const welcome = "Thanks for writing. An agent will answer soon."
 
 // line is a channel under test, and what it is made of.
 type line struct {
-	file, namespace, name string
-	phoneNumberID         string
-	token                 string
-	inbox                 *stage.Inbox
+	key           client.ObjectKey
+	file          string
+	phoneNumberID string
+	token         string
+	inbox         *stage.Inbox
 }
 
 // prepare reads a channel from testdata and makes the Secrets that it names, without applying it.
@@ -84,7 +82,7 @@ func prepare(ctx context.Context, file string) *line {
 	var channel v1alpha1.WhatsAppChannel
 	Expect(yaml.UnmarshalStrict(text, &channel)).To(Succeed())
 
-	l := &line{file: path, namespace: channel.Namespace, name: channel.Name, token: automaticToken}
+	l := &line{key: client.ObjectKeyFromObject(&channel), file: path, token: automaticToken}
 	secret := automaticSecret
 	if channel.Spec.BusinessAccountID == manualAccount {
 		l.token, secret = manualToken, manualSecret
@@ -95,11 +93,11 @@ func prepare(ctx context.Context, file string) *line {
 		}
 	}
 	Expect(l.phoneNumberID).NotTo(BeEmpty(), "no phone number at Meta fits the channel")
-	l.inbox = cluster.Inbox(l.namespace, l.name)
-	Expect(cluster.ChannelSecret(ctx, l.namespace, "whatsapp", map[string]string{
+	l.inbox = cluster.Inbox(l.key.Namespace, l.key.Name)
+	Expect(cluster.ChannelSecret(ctx, l.key.Namespace, "whatsapp", map[string]string{
 		"access-token": l.token, "app-secret": secret,
 	})).To(Succeed())
-	Expect(cluster.TLSSecret(ctx, authority, l.namespace, "callback-tls", channel.Spec.Callback.Hostname)).To(Succeed())
+	Expect(cluster.TLSSecret(ctx, authority, l.key.Namespace, "callback-tls", channel.Spec.Callback.Hostname)).To(Succeed())
 	return l
 }
 
@@ -112,14 +110,14 @@ func (l *line) apply(ctx context.Context) string {
 // expectReady waits as a user does.
 func (l *line) expectReady(ctx context.Context) {
 	GinkgoHelper()
-	kubectl(ctx, "wait", "--for=condition=Ready", "--timeout=90s", "--namespace", l.namespace, "whatsappchannel/"+l.name)
+	kubectl(ctx, "wait", "--for=condition=Ready", "--timeout=90s", "--namespace", l.key.Namespace, "whatsappchannel/"+l.key.Name)
 }
 
 // channel reads the channel.
 func (l *line) channel(ctx context.Context) *v1alpha1.WhatsAppChannel {
 	GinkgoHelper()
 	var channel v1alpha1.WhatsAppChannel
-	Expect(cluster.Get(ctx, client.ObjectKey{Namespace: l.namespace, Name: l.name}, &channel)).To(Succeed())
+	Expect(cluster.Get(ctx, l.key, &channel)).To(Succeed())
 	return &channel
 }
 
@@ -130,36 +128,20 @@ func (l *line) request(ctx context.Context) {
 	Eventually(func() string { return l.channel(ctx).Status.LastHandledRequest }).WithContext(ctx).Should(Equal(annotated))
 }
 
-// requests makes every request different from the one before.
-var requests int
-
 func (l *line) requestOnly(ctx context.Context) string {
 	GinkgoHelper()
-	requests++
-	value := fmt.Sprintf("request-%d", requests)
-	kubectl(ctx, "annotate", "--overwrite", "--namespace", l.namespace, "wac", l.name,
-		v1alpha1.RequestedAtAnnotation+"="+value)
+	value, err := cluster.Ask(ctx, l.key, v1alpha1.RequestedAtAnnotation)
+	Expect(err).NotTo(HaveOccurred())
 	return value
 }
 
 // pod is the one pod of the channel's receiver.
 func (l *line) pod(ctx context.Context) corev1.Pod {
 	GinkgoHelper()
-	var pods corev1.PodList
-	Expect(cluster.List(ctx, &pods, client.InNamespace(l.namespace), client.MatchingLabels{
-		"app.kubernetes.io/instance": l.name,
-	})).To(Succeed())
-	Expect(pods.Items).To(HaveLen(1), "the channel should have one receiver")
-	return pods.Items[0]
-}
-
-// replaced says whether another pod than the one with the UID takes webhooks for the channel.
-func replaced(ctx context.Context, l *line, before types.UID) (bool, error) {
-	var pods corev1.PodList
-	err := cluster.List(ctx, &pods, client.InNamespace(l.namespace), client.MatchingLabels{"app.kubernetes.io/instance": l.name})
-	return slices.ContainsFunc(pods.Items, func(pod corev1.Pod) bool {
-		return pod.UID != before && stage.PodReady(pod)
-	}), err
+	pods, err := cluster.Receivers(ctx, l.key)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(pods).To(HaveLen(1), "the channel should have one receiver")
+	return pods[0]
 }
 
 // customerWrites lets a customer write to the channel.

@@ -46,7 +46,7 @@ var _ = Describe("A channel whose tickets are in Zammad", Ordered, ContinueOnFai
 		Expect(err).NotTo(HaveOccurred())
 		Expect(zammad.IssueToken(ctx, zammadToken)).To(Succeed())
 		helpline = prepare(ctx, "zammad")
-		Expect(cluster.ChannelSecret(ctx, helpline.namespace, "zammad", map[string]string{"token": zammadToken})).To(Succeed())
+		Expect(cluster.ChannelSecret(ctx, helpline.key.Namespace, "zammad", map[string]string{"token": zammadToken})).To(Succeed())
 		helpline.apply(ctx)
 	}, NodeTimeout(4*time.Minute))
 

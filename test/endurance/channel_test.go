@@ -69,18 +69,9 @@ func open(ctx context.Context, key client.ObjectKey, number int, storage v1alpha
 	return l
 }
 
-// ready is the channel's condition Ready, which is unknown as long as it is about an older spec.
+// ready is the channel's condition Ready.
 func (l *line) ready(ctx context.Context) (metav1.Condition, error) {
-	var channel v1alpha1.WhatsAppChannel
-	if err := cluster.Get(ctx, l.key, &channel); err != nil {
-		return metav1.Condition{}, err
-	}
-	for _, condition := range channel.Status.Conditions {
-		if condition.Type == v1alpha1.ConditionReady && condition.ObservedGeneration == channel.Generation {
-			return condition, nil
-		}
-	}
-	return metav1.Condition{Status: metav1.ConditionUnknown}, nil
+	return cluster.Condition(ctx, l.key, v1alpha1.ConditionReady)
 }
 
 func (l *line) expectReady(ctx context.Context) {
@@ -88,34 +79,15 @@ func (l *line) expectReady(ctx context.Context) {
 	Eventually(l.ready).WithContext(ctx).Should(HaveField("Status", metav1.ConditionTrue))
 }
 
-// requests makes every request different from the one before.
-var requests int
-
-// request asks the operator to look at everything at once.
-func (l *line) request(ctx context.Context) error {
-	requests++
-	_, err := cluster.Kubectl(ctx, "annotate", "--overwrite", "--namespace", l.key.Namespace, "wac", l.key.Name,
-		fmt.Sprintf("%s=request-%d", v1alpha1.RequestedAtAnnotation, requests))
-	return err
-}
-
-// pods are those of the channel's receiver that are not about to go.
-func (l *line) pods(ctx context.Context) ([]corev1.Pod, error) {
-	var list corev1.PodList
-	err := cluster.List(ctx, &list, client.InNamespace(l.key.Namespace), client.MatchingLabels{"app.kubernetes.io/instance": l.key.Name})
-	var staying []corev1.Pod
-	for _, pod := range list.Items {
-		if pod.DeletionTimestamp.IsZero() {
-			staying = append(staying, pod)
-		}
-	}
-	return staying, err
+// taken says whether another pod than one before takes webhooks.
+func (l *line) taken(ctx context.Context, before corev1.Pod) (bool, error) {
+	return cluster.TakenOver(ctx, l.key, before.UID)
 }
 
 // pod is the one pod of the channel's receiver.
 func (l *line) pod(ctx context.Context) corev1.Pod {
 	GinkgoHelper()
-	pods, err := l.pods(ctx)
+	pods, err := cluster.Receivers(ctx, l.key)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(pods).To(HaveLen(1), "the channel should have one receiver")
 	return pods[0]

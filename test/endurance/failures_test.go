@@ -18,6 +18,7 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/test/stage"
+	"github.com/whatsapp-operator/whatsapp-operator/test/stage/stagetest"
 )
 
 const (
@@ -63,13 +64,13 @@ var _ = Describe("A channel on a volume", Ordered, ContinueOnFailure, func() {
 		before := orders.pod(ctx)
 		t.during(ctx, func() {
 			t.await(ctx, between)
-			out, err := exec.CommandContext(ctx, filepath.Join(repository, "hack", "cluster"), "restart", "containerd").CombinedOutput()
+			out, err := exec.CommandContext(ctx, filepath.Join(stagetest.Repository, "hack", "cluster"), "restart", "containerd").CombinedOutput()
 			Expect(err).NotTo(HaveOccurred(), string(out))
 			t.await(ctx, between)
 		})
 		t.arrives(ctx)
 		orders.expectReady(ctx)
-		expectSame(orders.pod(ctx), before)
+		stagetest.ExpectSamePod(orders.pod(ctx), before)
 		t.report("containerd restarted, %d messages not handed to Meta because the way there was interrupted", len(t.unsure))
 	}, SpecTimeout(12*time.Minute))
 
@@ -98,7 +99,7 @@ var _ = Describe("A channel on a volume", Ordered, ContinueOnFailure, func() {
 			orders.expectReady(ctx)
 		})
 		t.arrives(ctx)
-		expectSame(orders.pod(ctx), after)
+		stagetest.ExpectSamePod(orders.pod(ctx), after)
 		// The files of a mounted ConfigMap follow within seconds or within two minutes, as the kubelet is set.
 		expectWelcome(ctx, orders, changed)
 		t.report("no operator for %v, the receiver killed once", gone)
@@ -125,7 +126,8 @@ var _ = Describe("A channel whose volume is full", Ordered, func() {
 			const fill = "! dd if=/dev/zero of=/data/filler bs=4k && test $(stat --file-system --format=%a /data) -lt 2000"
 			Expect(onVolume(ctx, "filler", "small-data", fill)).To(Equal(corev1.PodSucceeded), "the volume is full")
 			Eventually(func(g Gomega) {
-				g.Expect(small.request(ctx)).To(Succeed())
+				_, err := cluster.Ask(ctx, small.key, v1alpha1.RequestedAtAnnotation)
+				g.Expect(err).NotTo(HaveOccurred())
 				condition, err := small.ready(ctx)
 				g.Expect(err).NotTo(HaveOccurred())
 				g.Expect(condition.Status).To(Equal(metav1.ConditionFalse))
@@ -175,25 +177,10 @@ var _ = Describe("A channel on PostgreSQL", Ordered, func() {
 		})
 		t.arrives(ctx)
 		shared.expectReady(ctx)
-		expectSame(shared.pod(ctx), before)
+		stagetest.ExpectSamePod(shared.pod(ctx), before)
 		t.report("PostgreSQL killed once and taken away once; Ready said %s: %s", said.Reason, said.Message)
 	}, SpecTimeout(20*time.Minute))
 })
-
-// taken says whether another pod than one before takes webhooks.
-func (l *line) taken(ctx context.Context, before corev1.Pod) (bool, error) {
-	pods, err := l.pods(ctx)
-	return len(pods) == 1 && pods[0].UID != before.UID && stage.PodReady(pods[0]), err
-}
-
-// expectSame says that a pod is the one it was, and that none of its containers was started again.
-func expectSame(pod, before corev1.Pod) {
-	GinkgoHelper()
-	Expect(pod.UID).To(Equal(before.UID), "the receiver must not be replaced")
-	for i, container := range pod.Status.ContainerStatuses {
-		Expect(container.RestartCount).To(Equal(before.Status.ContainerStatuses[i].RestartCount), "container %s must not be restarted", container.Name)
-	}
-}
 
 // expectWelcome waits until new customers of a channel are welcomed with a text.
 func expectWelcome(ctx context.Context, l *line, text string) {

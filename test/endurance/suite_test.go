@@ -7,16 +7,14 @@ package endurance
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/whatsapp-operator/whatsapp-operator/test/stage"
+	"github.com/whatsapp-operator/whatsapp-operator/test/stage/stagetest"
 )
 
 const (
@@ -27,50 +25,25 @@ const (
 )
 
 var (
-	cluster    *stage.Cluster
-	meta       *stage.Meta
-	authority  *stage.Authority
-	repository string
+	cluster   *stage.Cluster
+	meta      *stage.Meta
+	authority *stage.Authority
 )
 
 func TestEndurance(t *testing.T) {
-	RegisterFailHandler(Fail)
-	log.SetLogger(GinkgoLogr)
-	SetDefaultEventuallyTimeout(3 * time.Minute)
-	SetDefaultEventuallyPollingInterval(time.Second)
-	EnforceDefaultTimeoutsWhenUsingContexts()
-	RunSpecs(t, "whatsapp-operator while things fail")
+	stagetest.Run(t, "whatsapp-operator while things fail", 3*time.Minute)
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	kubeconfig := os.Getenv("KUBECONFIG")
-	Expect(kubeconfig).NotTo(BeEmpty(), "KUBECONFIG must name the cluster to test in; `make reliability-cluster` makes one")
-	var err error
-	repository, err = filepath.Abs(filepath.Join("..", ".."))
-	Expect(err).NotTo(HaveOccurred())
-	cluster, err = stage.Open(kubeconfig)
-	Expect(err).NotTo(HaveOccurred())
-	authority, err = stage.NewAuthority()
-	Expect(err).NotTo(HaveOccurred())
-	Expect(cluster.Clear(ctx)).To(Succeed())
-	for _, name := range []string{namespace, machineNamespace} {
-		Expect(cluster.Namespace(ctx, name)).To(Succeed())
-	}
+	cluster, authority = stagetest.Open(ctx, namespace, machineNamespace)
 	// Only such pods may see files of the node.
 	kubectl(ctx, "label", "namespace", machineNamespace, "--overwrite", "pod-security.kubernetes.io/enforce=privileged")
-	meta, err = cluster.StartMeta(ctx, authority, world)
-	Expect(err).NotTo(HaveOccurred())
-	Expect(cluster.InstallOperator(ctx, repository, authority)).To(Succeed())
+	meta = stagetest.Begin(ctx, cluster, authority, world)
 }, NodeTimeout(10*time.Minute))
 
 // A failure comes with what an administrator would look at.
 var _ = ReportAfterEach(func(ctx SpecContext, report SpecReport) {
-	if !report.Failed() || cluster == nil {
-		return
-	}
-	for _, name := range []string{namespace, machineNamespace, stage.OperatorNamespace, stage.MetaNamespace} {
-		GinkgoWriter.Printf("\n=== namespace %s\n%s", name, cluster.Explain(ctx, name))
-	}
+	stagetest.Explain(ctx, report, cluster, namespace, machineNamespace)
 })
 
 func kubectl(ctx context.Context, args ...string) string {

@@ -6,7 +6,6 @@ package gateway
 import (
 	"context"
 	_ "embed"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -18,10 +17,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/test/stage"
+	"github.com/whatsapp-operator/whatsapp-operator/test/stage/stagetest"
 )
 
 const (
@@ -47,30 +46,13 @@ var (
 )
 
 func TestGateway(t *testing.T) {
-	RegisterFailHandler(Fail)
-	log.SetLogger(GinkgoLogr)
-	SetDefaultEventuallyTimeout(2 * time.Minute)
-	SetDefaultEventuallyPollingInterval(500 * time.Millisecond)
-	EnforceDefaultTimeoutsWhenUsingContexts()
-	RunSpecs(t, "whatsapp-operator behind a gateway")
+	stagetest.Run(t, "whatsapp-operator behind a gateway", 2*time.Minute)
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	kubeconfig := os.Getenv("KUBECONFIG")
-	Expect(kubeconfig).NotTo(BeEmpty(), "KUBECONFIG must name the cluster to test in; `make e2e-gateway` makes one")
-	repository, err := filepath.Abs(filepath.Join("..", ".."))
-	Expect(err).NotTo(HaveOccurred())
-	cluster, err = stage.Open(kubeconfig)
-	Expect(err).NotTo(HaveOccurred())
-	authority, err = stage.NewAuthority()
-	Expect(err).NotTo(HaveOccurred())
-	Expect(cluster.Clear(ctx)).To(Succeed())
-	for _, name := range []string{namespace, gatewayNamespace} {
-		Expect(cluster.Namespace(ctx, name)).To(Succeed())
-	}
-
-	By("starting Meta and the operator, in a cluster without the Gateway API")
-	meta, err = cluster.StartMeta(ctx, authority, stage.Seed{
+	cluster, authority = stagetest.Open(ctx, namespace, gatewayNamespace)
+	// The Gateway API is not there yet.
+	meta = stagetest.Begin(ctx, cluster, authority, stage.Seed{
 		Apps:             []stage.App{{ID: appID, Name: "Gateway", Secret: appSecret}},
 		BusinessAccounts: []stage.BusinessAccount{{ID: accountID, Name: "Gateway"}},
 		PhoneNumbers: []stage.PhoneNumber{
@@ -79,8 +61,6 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		},
 		Tokens: []stage.Token{{Value: token, AppID: appID}},
 	})
-	Expect(err).NotTo(HaveOccurred())
-	Expect(cluster.InstallOperator(ctx, repository, authority)).To(Succeed())
 	Expect(cluster.ChannelSecret(ctx, namespace, "whatsapp", map[string]string{"access-token": token, "app-secret": appSecret})).To(Succeed())
 	Expect(cluster.TLSSecret(ctx, authority, gatewayNamespace, "public-tls", routeHostname)).To(Succeed())
 	Expect(cluster.TLSSecret(ctx, authority, namespace, "ingress-tls", ingressHostname)).To(Succeed())
@@ -88,12 +68,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 
 // A failure comes with what an administrator would look at.
 var _ = ReportAfterEach(func(ctx SpecContext, report SpecReport) {
-	if !report.Failed() || cluster == nil {
-		return
-	}
-	for _, name := range []string{namespace, gatewayNamespace, stage.OperatorNamespace} {
-		GinkgoWriter.Printf("\n=== namespace %s\n%s", name, cluster.Explain(ctx, name))
-	}
+	stagetest.Explain(ctx, report, cluster, namespace, gatewayNamespace)
 })
 
 var _ = Describe("Behind a gateway", Ordered, func() {
@@ -155,13 +130,9 @@ func expectCondition(ctx context.Context, name, conditionType, reason string) st
 	GinkgoHelper()
 	var found metav1.Condition
 	Eventually(func(g Gomega) {
-		var channel v1alpha1.WhatsAppChannel
-		g.Expect(cluster.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &channel)).To(Succeed())
-		for _, condition := range channel.Status.Conditions {
-			if condition.Type == conditionType && condition.ObservedGeneration == channel.Generation {
-				found = condition
-			}
-		}
+		var err error
+		found, err = cluster.Condition(ctx, client.ObjectKey{Namespace: namespace, Name: name}, conditionType)
+		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(found.Reason).To(Equal(reason), found.Message)
 	}).WithTimeout(4 * time.Minute).WithContext(ctx).Should(Succeed())
 	return found.Message
