@@ -86,11 +86,14 @@ func (r *Reconciler) findOrMake(ctx context.Context, s *scope, declared declarat
 // make makes an object that the cache does not show. Where there is one, it is left as it is, and errHidden is returned.
 // Only the kind of the given object counts.
 func (r *Reconciler) make(ctx context.Context, s *scope, declared declaration, kind client.Object) error {
-	wanted, key, hash, err := encode(declared)
+	wanted, key, err := encode(declared)
 	if err != nil {
 		return err
 	}
 	object := &unstructured.Unstructured{Object: wanted}
+	if err := seal(object); err != nil {
+		return fmt.Errorf("write %s: %w", key, err)
+	}
 	object.SetResourceVersion(noVersion)
 	err = r.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(manifests.ManagedBy), client.ForceOwnership)
 	if err == nil || apierrors.IsConflict(err) {
@@ -102,7 +105,6 @@ func (r *Reconciler) make(ctx context.Context, s *scope, declared declaration, k
 	if err != nil {
 		return fmt.Errorf("make %s: %w", key, err)
 	}
-	s.memory.applied[key] = hash
 	return nil
 }
 
@@ -116,58 +118,81 @@ func (r *Reconciler) own(ctx context.Context, s *scope, declared declaration, cu
 	if !metav1.IsControlledBy(current, s.channel) {
 		return &foreignError{kind: *declared.GetKind(), name: *declared.GetName()}
 	}
-	return r.apply(ctx, s, declared, current)
+	return r.apply(ctx, declared, current)
 }
 
 // apply applies a declaration unless current, the object as it is, already fulfils it. Whether the object may be changed
 // is the caller's to decide.
-func (r *Reconciler) apply(ctx context.Context, s *scope, declared declaration, current client.Object) error {
-	wanted, key, hash, err := encode(declared)
+func (r *Reconciler) apply(ctx context.Context, declared declaration, current client.Object) error {
+	wanted, key, err := encode(declared)
 	if err != nil {
 		return err
 	}
+	object := &unstructured.Unstructured{Object: wanted}
+	if err := seal(object); err != nil {
+		return fmt.Errorf("write %s: %w", key, err)
+	}
+	return r.applyLacking(ctx, key, object, current)
+}
+
+// supplement is apply for declarations that never lose a field. An object that has everything fulfils such a declaration,
+// whoever made it so.
+func (r *Reconciler) supplement(ctx context.Context, declared declaration, current client.Object) error {
+	wanted, key, err := encode(declared)
+	if err != nil {
+		return err
+	}
+	return r.applyLacking(ctx, key, &unstructured.Unstructured{Object: wanted}, current)
+}
+
+// applyLacking applies an object, named by key, unless current has everything that it has.
+func (r *Reconciler) applyLacking(ctx context.Context, key string, wanted *unstructured.Unstructured, current client.Object) error {
 	actual, err := runtime.DefaultUnstructuredConverter.ToUnstructured(current)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", key, err)
 	}
 	// Objects that were read live lack the kind, which was asked for.
-	actual["apiVersion"], actual["kind"] = wanted["apiVersion"], wanted["kind"]
-	// The remembered hash tells what the comparison cannot: that a field was taken out of the declaration.
-	if s.memory.applied[key] == hash && contains(actual, wanted) {
+	actual["apiVersion"], actual["kind"] = wanted.Object["apiVersion"], wanted.Object["kind"]
+	if contains(actual, wanted.Object) {
 		return nil
 	}
-	object := &unstructured.Unstructured{Object: wanted}
 	// The API server refuses the request if the object was replaced by another of its name.
-	object.SetUID(current.GetUID())
-	err = r.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(manifests.ManagedBy), client.ForceOwnership)
+	wanted.SetUID(current.GetUID())
+	err = r.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted), client.FieldOwner(manifests.ManagedBy), client.ForceOwnership)
 	if err != nil {
 		return fmt.Errorf("apply %s: %w", key, err)
 	}
-	s.memory.applied[key] = hash
 	return nil
 }
 
-// encode returns a declaration as it is sent, the name under which it is remembered, and its hash.
-func encode(declared declaration) (wanted map[string]any, key, hash string, err error) {
+// encode returns a declaration as it is sent, and its name for errors.
+func encode(declared declaration) (wanted map[string]any, key string, err error) {
 	key = *declared.GetKind() + "/" + *declared.GetName()
 	encoded, err := json.Marshal(declared)
 	if err != nil {
-		return nil, "", "", fmt.Errorf("write %s: %w", key, err)
+		return nil, "", fmt.Errorf("write %s: %w", key, err)
 	}
 	if err := json.Unmarshal(encoded, &wanted); err != nil {
-		return nil, "", "", fmt.Errorf("write %s: %w", key, err)
+		return nil, "", fmt.Errorf("write %s: %w", key, err)
 	}
-	sum := sha256.Sum256(encoded)
-	return wanted, key, hex.EncodeToString(sum[:]), nil
+	return wanted, key, nil
 }
 
-// remember notes a declaration that an object fulfils because it was just created so.
-func (s *scope) remember(declared declaration) error {
-	_, key, hash, err := encode(declared)
-	if err == nil {
-		s.memory.applied[key] = hash
+// seal writes a hash of a declaration into it. An object that carries it was applied last by that very declaration, whichever
+// operator did it: this tells what a comparison cannot, that a field was taken out of the declaration.
+func seal(declared *unstructured.Unstructured) error {
+	encoded, err := json.Marshal(declared.Object)
+	if err != nil {
+		return err
 	}
-	return err
+	sum := sha256.Sum256(encoded)
+	labels := declared.GetLabels()
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[manifests.DeclarationLabel] = hex.EncodeToString(sum[:16])
+	declared.SetLabels(labels)
+	return nil
 }
 
 // remove deletes an object that the channel controls, if it is there.

@@ -59,9 +59,5 @@ func (r *Reconciler) keepAuthorityKey(ctx context.Context, s *scope, authorityKe
 	if secret, err = r.changeSecret(ctx, secret, changed); err != nil {
 		return err
 	}
-	declared := manifests.AuthorityMetadata(s.channel)
-	if err := s.remember(declared); err != nil {
-		return err
-	}
-	return r.apply(ctx, s, declared, secret)
+	return r.supplement(ctx, manifests.AuthorityMetadata(s.channel), secret)
 }

@@ -18,20 +18,32 @@ var warnings = map[string]string{
 }
 
 // announce makes Events of what turned. They name the condition and the reason; its message stays in the channel,
-// because it may hold phone numbers.
+// because it may hold phone numbers. That a channel is ready is told where it was not, or something was warned of: a new
+// one that just becomes ready is no news.
 func (r *Reconciler) announce(s *scope, status v1alpha1.WhatsAppChannelStatus) {
+	if ready := s.condition(v1alpha1.ConditionReady); ready != nil && (ready.Status == metav1.ConditionTrue || waitsForPerson(*ready)) {
+		s.memory.troubled = true
+	}
+	warn := func(reason, note string) {
+		s.memory.troubled = true
+		r.Recorder.Eventf(s.channel, nil, corev1.EventTypeWarning, reason, "Reconcile", "%s", note)
+	}
 	for _, condition := range status.Conditions {
 		before := s.condition(condition.Type)
 		switch {
 		case condition.Type == v1alpha1.ConditionReconciling || condition.Type == v1alpha1.ConditionStalled:
 		case before != nil && before.Status == condition.Status && before.Reason == condition.Reason:
 		case condition.Status == metav1.ConditionTrue && warnings[condition.Reason] != "":
-			r.Recorder.Eventf(s.channel, nil, corev1.EventTypeWarning, condition.Reason, "Reconcile", "%s", warnings[condition.Reason])
+			warn(condition.Reason, warnings[condition.Reason])
 		case condition.Type == v1alpha1.ConditionReady && condition.Status == metav1.ConditionTrue:
+			if !s.memory.troubled {
+				continue
+			}
+			s.memory.troubled = false
 			r.Recorder.Eventf(s.channel, nil, corev1.EventTypeNormal, condition.Reason, "Reconcile",
 				"The channel is ready: customers' messages arrive, and replies go out.")
 		case condition.Type != v1alpha1.ConditionReady && condition.Status == metav1.ConditionFalse && waitsForPerson(condition):
-			r.Recorder.Eventf(s.channel, nil, corev1.EventTypeWarning, condition.Reason, "Reconcile", "%s",
+			warn(condition.Reason,
 				fmt.Sprintf("%s is False. The message of the condition says what to do: kubectl describe wac %s --namespace %s",
 					condition.Type, s.channel.Name, s.channel.Namespace))
 		}

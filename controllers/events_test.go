@@ -59,6 +59,16 @@ var _ = Describe("An Event", func() {
 		Expect(count(v1alpha1.ReasonTokenInvalid)).To(Equal(1))
 	})
 
+	It("tells that a channel is ready again, and nothing where a new one just becomes ready", func() {
+		channel := f.createReady()
+		f.change(channel, func(c *v1alpha1.WhatsAppChannel) { c.Spec.Delivery = v1alpha1.DeliveryHeld })
+		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beFalse(v1alpha1.ReasonHeld))
+		f.change(channel, func(c *v1alpha1.WhatsAppChannel) { c.Spec.Delivery = "" })
+		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
+		f.expectEvent(v1alpha1.ReasonReady)
+		Expect(count(v1alpha1.ReasonReady)).To(Equal(1))
+	})
+
 	DescribeTable("tells that Meta holds something against the number, which status shows",
 		func(number cloudapitest.PhoneNumber, reason string) {
 			number.BusinessAccountID, number.DisplayPhoneNumber = f.account.ID, "+44 20 7946 0321"

@@ -67,11 +67,7 @@ func (r *Reconciler) helpdeskSecret(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.helpdeskSigns = true
-	declared := manifests.HelpdeskSecretMetadata(s.channel)
-	if err := s.remember(declared); err != nil {
-		return err
-	}
-	return r.apply(ctx, s, declared, secret)
+	return r.supplement(ctx, manifests.HelpdeskSecretMetadata(s.channel), secret)
 }
 
 // helpdeskToken is where the receiver's pods have the helpdesk's token from. One that cannot be used any more stays

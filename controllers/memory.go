@@ -13,12 +13,12 @@ type memory struct {
 	uid types.UID
 	// statusVersion is the resourceVersion that the last write of status or finalizer gave the channel.
 	statusVersion string
-	// applied holds, by object, a hash of the declaration that was applied last.
-	applied map[string]string
 	// exists are the objects, by type and name, that are known to exist even if the cache does not show them.
 	exists map[string]bool
-	probe  probeMemory
-	mirror mirrorMemory
+	// troubled says that the channel was ready before, or that something was warned of since.
+	troubled bool
+	probe    probeMemory
+	mirror   mirrorMemory
 }
 
 // probeMemory is the last handshake through the callback URL.
@@ -58,7 +58,7 @@ func (m *memories) of(name types.NamespacedName, uid types.UID) *memory {
 	}
 	found, ok := m.byChannel[name]
 	if !ok || found.uid != uid {
-		found = &memory{uid: uid, applied: map[string]string{}, exists: map[string]bool{}}
+		found = &memory{uid: uid, exists: map[string]bool{}}
 		m.byChannel[name] = found
 	}
 	return found

@@ -55,12 +55,7 @@ func (r *Reconciler) privateAPI(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.private = PrivateAPI{Token: cloudapi.Token(secret.Data[config.StatusTokenFile]), CA: secret.Data[manifests.CAKey]}
-	// This declaration never loses a field, so a Secret that has everything needs no write, not even after a restart.
-	declared := manifests.APIMetadata(s.channel)
-	if err := s.remember(declared); err != nil {
-		return err
-	}
-	return r.apply(ctx, s, declared, secret)
+	return r.supplement(ctx, manifests.APIMetadata(s.channel), secret)
 }
 
 // apiSecret makes the Secret of the private API, or brings the data of the one that there is up to date. The key of the

@@ -54,9 +54,6 @@ var _ = Describe("A channel", func() {
 		Expect(calls(f.account.ID, cloudapitest.GetPhoneNumbers)).To(Equal(1))
 		Expect(calls(f.account.ID, cloudapitest.PostSubscribedApps)).To(Equal(1))
 		Expect(calls(f.number.ID, cloudapitest.PostPhoneNumber)).To(Equal(1))
-
-		By("announcing it")
-		f.expectEvent(v1alpha1.ReasonReady)
 	})
 
 	It("rests when nothing changes, even after a restart", func() {
@@ -75,10 +72,13 @@ var _ = Describe("A channel", func() {
 
 		By("starting anew")
 		operator.stop()
+		before = requests.snapshot()
 		operator = startOperator()
 		f.poke(channel)
 		Consistently(func() map[string]string { return f.versions(channel) }, time.Second).Should(Equal(versions))
 		Expect(f.current(channel).Status).To(Equal(status))
+		Expect(requestsIn(requests.snapshot()[len(before):], []string{f.namespace})).To(
+			HaveEach(MatchRegexp("^GET .*/secrets/")), "only what is in Secrets has to be read again")
 		Expect(simulator.Count()).To(Equal(graph), "a fresh status spares Meta a call")
 
 		By("asking Meta again after an hour, and not before")

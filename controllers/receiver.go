@@ -36,7 +36,7 @@ func (r *Reconciler) configure(ctx context.Context, s *scope) error {
 	if declared, err = manifests.ConfigMap(s.channel, s.configuredNumber(current), r.Options.Graph, r.place(s)); err != nil {
 		return err
 	}
-	return r.blockOnRefusal(s, r.apply(ctx, s, declared, current))
+	return r.blockOnRefusal(s, r.apply(ctx, declared, current))
 }
 
 // configuredNumber is the number that the receiver works for: the channel's own, once it is sure to be, else the one

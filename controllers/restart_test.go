@@ -125,6 +125,7 @@ func (f *fixture) declareEarlier(object client.Object, label string) {
 	GinkgoHelper()
 	labels := object.GetLabels()
 	labels[label] = "yes"
+	labels[manifests.DeclarationLabel] = "earlier"
 	object.SetLabels(labels)
 	Expect(api.Update(f.ctx, object)).To(Succeed())
 	var managers []metav1.ManagedFieldsEntry

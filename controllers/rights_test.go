@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -18,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers"
 )
 
@@ -56,8 +58,9 @@ var _ = Describe("The operator's rights", func() {
 			operator = startOperator()
 			f.cleanUp()
 		})
+		f.setSecret(map[string]string{"access-token": f.issue(cloudapitest.Token{ExpiresAt: clock.Now().Add(10 * 24 * time.Hour)})})
 		channel := f.createReady()
-		f.expectEvent(v1alpha1.ReasonReady)
+		f.expectEvent(v1alpha1.ReasonTokenExpiring)
 		f.delete(channel)
 	})
 })

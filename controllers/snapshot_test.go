@@ -55,6 +55,8 @@ func (f *fixture) normalized(channel *v1alpha1.WhatsAppChannel, object *unstruct
 	for _, field := range []string{"uid", "resourceVersion", "creationTimestamp", "managedFields", "generation"} {
 		unstructured.RemoveNestedField(object.Object, "metadata", field)
 	}
+	// It is a hash of names as they are.
+	unstructured.RemoveNestedField(object.Object, "metadata", "labels", manifests.DeclarationLabel)
 	annotations := object.GetAnnotations()
 	maps.DeleteFunc(annotations, func(key, _ string) bool { return strings.HasPrefix(key, "example.com/") })
 	if object.SetAnnotations(annotations); len(annotations) == 0 {

@@ -101,14 +101,12 @@ func madeFor(object metav1.Object, channel *v1alpha1.WhatsAppChannel) bool {
 }
 
 // applyHeirloom applies the declaration of an object that outlives its channel. That never loses anything but an owner, so an
-// object which has everything, and no owner too many, needs no write, not even after a restart.
+// object which has everything, and no owner too many, needs no write.
 func (r *Reconciler) applyHeirloom(ctx context.Context, s *scope, declared declaration, current client.Object) error {
 	if !manifests.Retained(s.channel) || len(current.GetOwnerReferences()) == 0 {
-		if err := s.remember(declared); err != nil {
-			return err
-		}
+		return r.supplement(ctx, declared, current)
 	}
-	return r.apply(ctx, s, declared, current)
+	return r.apply(ctx, declared, current)
 }
 
 // verdict says whether a channel may use an object that may be an earlier channel's.

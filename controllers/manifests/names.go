@@ -35,6 +35,10 @@ const (
 // RotationAnnotation holds, on the Secret of a generated verify token, the request for a rotation that was acted on last.
 const RotationAnnotation = "whatsapp-operator.io/rotated-for"
 
+// DeclarationLabel holds, on an object that the operator applies, a hash of the declaration that was applied last. It is no
+// annotation, because a Deployment whose annotations change counts as changed.
+const DeclarationLabel = "whatsapp-operator.io/declaration"
+
 // VerifyTokenKey is the key of a generated verify token in its Secret.
 const VerifyTokenKey = "verify-token"
 
