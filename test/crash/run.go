@@ -259,6 +259,7 @@ func (r *run) rests(p *process) (rests bool, wait time.Duration, err error) {
 		counts     store.Counts
 		next, wake time.Time
 	)
+	passed := r.chance.passed()
 	if err := p.Store.View(context.Background(), func(tx *store.Tx) (err error) {
 		if counts, err = tx.Counts(); err != nil {
 			return err
@@ -271,11 +272,15 @@ func (r *run) rests(p *process) (rests bool, wait time.Duration, err error) {
 	}); err != nil {
 		return false, 0, fmt.Errorf("look whether the receiver rests: %w", err)
 	}
-	// While a call is looked after, its effect is due when the lease of the process ends.
+	// While a call is made or looked after, its effect is due when the lease of the process ends.
 	for _, p := range r.alive {
-		if p.outbox.Calls() > 0 {
+		if !p.outbox.Idle() {
 			return false, 0, nil
 		}
+	}
+	// What was read in several questions belongs together only if nothing was written meanwhile.
+	if r.chance.passed() != passed {
+		return false, 0, nil
 	}
 	now := r.clock.Now()
 	open := counts.Effects[store.EffectReady] + counts.Effects[store.EffectInFlight] + counts.Effects[store.EffectInDoubt] +

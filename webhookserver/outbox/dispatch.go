@@ -34,6 +34,8 @@ func (o *Outbox) dispatch(ctx context.Context) (next time.Time, err error) {
 		jobs        []job
 		interrupted int64
 	)
+	o.taking.Store(true)
+	defer o.taking.Store(false)
 	if err := o.Store.Update(ctx, func(tx *store.Tx) (err error) {
 		jobs = jobs[:0]
 		if interrupted, err = tx.DoubtInFlight(o.Clock.Now(), statusWait, o.made()...); err != nil {

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
@@ -73,6 +74,8 @@ type Outbox struct {
 	pace    *pace
 	// name tells this process from others that have the store open.
 	name string
+	// taking is set while effects are taken that are not among busy yet.
+	taking atomic.Bool
 	// began is when Run did, by Clock.Elapsed.
 	began time.Duration
 
@@ -153,8 +156,8 @@ func (o *Outbox) StoppedReason(d conversation.Destination) string {
 	return o.stopped[d].reason
 }
 
-// Calls counts the calls that are being made, or looked after.
-func (o *Outbox) Calls() int { return len(o.made()) }
+// Idle tells that no call is being made, looked after, or just being taken.
+func (o *Outbox) Idle() bool { return !o.taking.Load() && len(o.made()) == 0 }
 
 // Run makes calls until the context ends or the store fails, and then waits for the calls that were begun.
 func (o *Outbox) Run(ctx context.Context) error {
