@@ -86,13 +86,9 @@ func (r *Reconciler) findOrMake(ctx context.Context, s *scope, declared declarat
 // make makes an object that the cache does not show. Where there is one, it is left as it is, and errHidden is returned.
 // Only the kind of the given object counts.
 func (r *Reconciler) make(ctx context.Context, s *scope, declared declaration, kind client.Object) error {
-	wanted, key, err := encode(declared)
+	object, key, err := sealed(declared)
 	if err != nil {
 		return err
-	}
-	object := &unstructured.Unstructured{Object: wanted}
-	if err := seal(object); err != nil {
-		return fmt.Errorf("write %s: %w", key, err)
 	}
 	object.SetResourceVersion(noVersion)
 	err = r.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(manifests.ManagedBy), client.ForceOwnership)
@@ -124,25 +120,21 @@ func (r *Reconciler) own(ctx context.Context, s *scope, declared declaration, cu
 // apply applies a declaration unless current, the object as it is, already fulfils it. Whether the object may be changed
 // is the caller's to decide.
 func (r *Reconciler) apply(ctx context.Context, declared declaration, current client.Object) error {
-	wanted, key, err := encode(declared)
+	wanted, key, err := sealed(declared)
 	if err != nil {
 		return err
 	}
-	object := &unstructured.Unstructured{Object: wanted}
-	if err := seal(object); err != nil {
-		return fmt.Errorf("write %s: %w", key, err)
-	}
-	return r.applyLacking(ctx, key, object, current)
+	return r.applyLacking(ctx, key, wanted, current)
 }
 
 // supplement is apply for declarations that never lose a field. An object that has everything fulfils such a declaration,
 // whoever made it so.
 func (r *Reconciler) supplement(ctx context.Context, declared declaration, current client.Object) error {
-	wanted, key, err := encode(declared)
+	wanted, key, _, err := encode(declared)
 	if err != nil {
 		return err
 	}
-	return r.applyLacking(ctx, key, &unstructured.Unstructured{Object: wanted}, current)
+	return r.applyLacking(ctx, key, wanted, current)
 }
 
 // applyLacking applies an object, named by key, unless current has everything that it has.
@@ -165,34 +157,31 @@ func (r *Reconciler) applyLacking(ctx context.Context, key string, wanted *unstr
 	return nil
 }
 
-// encode returns a declaration as it is sent, and its name for errors.
-func encode(declared declaration) (wanted map[string]any, key string, err error) {
+// encode returns a declaration as it is sent, its name for errors, and its JSON.
+func encode(declared declaration) (wanted *unstructured.Unstructured, key string, encoded []byte, err error) {
 	key = *declared.GetKind() + "/" + *declared.GetName()
-	encoded, err := json.Marshal(declared)
-	if err != nil {
-		return nil, "", fmt.Errorf("write %s: %w", key, err)
+	wanted = &unstructured.Unstructured{}
+	if encoded, err = json.Marshal(declared); err == nil {
+		err = json.Unmarshal(encoded, &wanted.Object)
 	}
-	if err := json.Unmarshal(encoded, &wanted); err != nil {
+	if err != nil {
+		return nil, "", nil, fmt.Errorf("write %s: %w", key, err)
+	}
+	return wanted, key, encoded, nil
+}
+
+// sealed is encode with a hash of the declaration written into it. An object that carries it was applied last by that very
+// declaration, whichever operator did it: this tells what a comparison cannot, that a field was taken out of the declaration.
+func sealed(declared declaration) (wanted *unstructured.Unstructured, key string, err error) {
+	wanted, key, encoded, err := encode(declared)
+	if err != nil {
+		return nil, "", err
+	}
+	sum := sha256.Sum256(encoded)
+	if err := unstructured.SetNestedField(wanted.Object, hex.EncodeToString(sum[:16]), "metadata", "labels", manifests.DeclarationLabel); err != nil {
 		return nil, "", fmt.Errorf("write %s: %w", key, err)
 	}
 	return wanted, key, nil
-}
-
-// seal writes a hash of a declaration into it. An object that carries it was applied last by that very declaration, whichever
-// operator did it: this tells what a comparison cannot, that a field was taken out of the declaration.
-func seal(declared *unstructured.Unstructured) error {
-	encoded, err := json.Marshal(declared.Object)
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256(encoded)
-	labels := declared.GetLabels()
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[manifests.DeclarationLabel] = hex.EncodeToString(sum[:16])
-	declared.SetLabels(labels)
-	return nil
 }
 
 // remove deletes an object that the channel controls, if it is there.

@@ -147,7 +147,7 @@ var _ = Describe("The way in by HTTPRoute", Ordered, func() {
 		f.answerRoute(metav1.Condition{Type: "Accepted", Status: metav1.ConditionFalse, Reason: "NotAllowedByListeners"})
 		Eventually(f.condition(channel, v1alpha1.ConditionCallbackReachable)).Should(beFalse(v1alpha1.ReasonRouteNotAccepted,
 			"allowedRoutes.namespaces", f.namespace))
-		Eventually(f.outwait(channel)).WithPolling(unhurried).Should(beFalse(v1alpha1.ReasonCallbackVerificationFailed, "allowedRoutes.namespaces"))
+		f.outwait(channel).Should(beFalse(v1alpha1.ReasonCallbackVerificationFailed, "allowedRoutes.namespaces"))
 
 		door.reset()
 		f.answerRoute(metav1.Condition{Type: "Accepted", Status: metav1.ConditionTrue, Reason: "Accepted"})

@@ -224,24 +224,22 @@ func (f *fixture) condition(channel *v1alpha1.WhatsAppChannel, conditionType str
 	}
 }
 
-// outwait lets the time pass in which the operator waits for the callback URL to answer, and returns WebhookRegistered.
-func (f *fixture) outwait(channel *v1alpha1.WhatsAppChannel) func() metav1.Condition {
+// outwait lets the time pass in which the operator waits for the callback URL to answer, and looks at WebhookRegistered.
+func (f *fixture) outwait(channel *v1alpha1.WhatsAppChannel) AsyncAssertion {
 	return f.waitBy(channel, 20*time.Second)
 }
 
-// unhurried is how often to look where each look changes the channel, which the operator has to keep up with.
-const unhurried = time.Second
-
 // waitBy does so in steps of the given length: a probe that was under way when the clock was set counts from after that.
-func (f *fixture) waitBy(channel *v1alpha1.WhatsAppChannel, step time.Duration) func() metav1.Condition {
-	return func() metav1.Condition {
+// Each step changes the channel, so it is a second until the next, which the operator can keep up with.
+func (f *fixture) waitBy(channel *v1alpha1.WhatsAppChannel, step time.Duration) AsyncAssertion {
+	return Eventually(func() metav1.Condition {
 		GinkgoHelper()
 		if f.condition(channel, v1alpha1.ConditionWebhookRegistered)().Reason == v1alpha1.ReasonWaitingForCallback {
 			clock.Step(step)
 			f.poke(channel)
 		}
 		return f.condition(channel, v1alpha1.ConditionWebhookRegistered)()
-	}
+	}).WithPolling(time.Second)
 }
 
 func beTrue(reason string, message ...string) types.GomegaMatcher {

@@ -123,7 +123,7 @@ var _ = Describe("The registration", func() {
 		Eventually(f.condition(channel, v1alpha1.ConditionCallbackReachable)).Should(beFalse(v1alpha1.ReasonNameNotResolved, "DNS does not know the hostname"))
 		Eventually(f.condition(channel, v1alpha1.ConditionWebhookRegistered)).Should(beFalse(v1alpha1.ReasonWaitingForCallback, "see CallbackReachable"))
 		Expect(calls(f.number.ID, cloudapitest.PostPhoneNumber)).To(BeZero(), "Meta's handshake would fail")
-		Eventually(f.outwait(channel)).WithPolling(unhurried).Should(beFalse(v1alpha1.ReasonCallbackVerificationFailed,
+		f.outwait(channel).Should(beFalse(v1alpha1.ReasonCallbackVerificationFailed,
 			"Meta could not verify the callback URL, because DNS does not know the hostname.", "curl_errno = 6"))
 		Expect(f.condition(channel, v1alpha1.ConditionReconciling)()).To(beTrue(v1alpha1.ReasonCallbackVerificationFailed))
 		Expect(f.current(channel).Status.Graph.NextAttemptTime).NotTo(BeNil())
@@ -139,7 +139,7 @@ var _ = Describe("The registration", func() {
 			door.answer("/"+f.namespace+"/support", answer)
 			channel := start()
 			Eventually(f.condition(channel, v1alpha1.ConditionCallbackReachable)).Should(beFalse(reason, message))
-			Eventually(f.outwait(channel)).WithPolling(unhurried).Should(beFalse(v1alpha1.ReasonCallbackVerificationFailed, message))
+			f.outwait(channel).Should(beFalse(v1alpha1.ReasonCallbackVerificationFailed, message))
 		},
 		Entry("a receiver with another verify token", status(http.StatusForbidden), v1alpha1.ReasonVerifyTokenRefused, "another verify token"),
 		Entry("a front door without the route", status(http.StatusNotFound), v1alpha1.ReasonUnexpectedStatus, "the path is not routed"),
@@ -163,7 +163,7 @@ var _ = Describe("The registration", func() {
 		channel := start()
 		Eventually(f.condition(channel, v1alpha1.ConditionWebhookRegistered)).Should(beFalse(v1alpha1.ReasonWaitingForCallback))
 		door.reset()
-		Eventually(f.waitBy(channel, 3*time.Second)).WithPolling(unhurried).Should(beTrue(v1alpha1.ReasonRegistered))
+		f.waitBy(channel, 3*time.Second).Should(beTrue(v1alpha1.ReasonRegistered))
 		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
 		for _, request := range simulator.Requests() {
 			if request.Object == f.number.ID {
@@ -175,7 +175,7 @@ var _ = Describe("The registration", func() {
 	It("believes Meta rather than a cluster that cannot reach its own front door", func() {
 		door.shut(true, false)
 		channel := start()
-		Eventually(f.outwait(channel)).WithPolling(unhurried).Should(beTrue(v1alpha1.ReasonRegistered))
+		f.outwait(channel).Should(beTrue(v1alpha1.ReasonRegistered))
 		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
 		Expect(f.condition(channel, v1alpha1.ConditionCallbackReachable)()).To(beUnknown(v1alpha1.ReasonNotReachableFromCluster, "Meta has the callback URL"))
 	})

@@ -11,7 +11,10 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -22,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
@@ -48,6 +52,15 @@ const (
 	firstRetry = 750 * time.Millisecond
 	lastRetry  = 15 * time.Minute
 )
+
+// NewScheme returns a scheme with all kinds that the operator works with. A manager adds to its scheme, so each needs its own.
+func NewScheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	utilruntime.Must(gatewayv1.Install(scheme))
+	return scheme
+}
 
 // CacheOptions are the options of a cache for the operator: of the objects that it makes it holds those with its label,
 // of Secrets the metadata of those with theirs, and nothing of anything else. An empty list of namespaces means all.

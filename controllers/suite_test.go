@@ -19,9 +19,6 @@ import (
 	. "github.com/onsi/gomega"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -30,7 +27,6 @@ import (
 	controllerconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -49,7 +45,7 @@ const (
 
 var (
 	environment *envtest.Environment
-	scheme      = newScheme()
+	scheme      = controllers.NewScheme()
 	// api is an administrator's client, past any cache.
 	api client.Client
 	// operatorConfig is that of a user with exactly the rights of config/rbac/role.yaml.
@@ -130,14 +126,6 @@ func operatorUser() *rest.Config {
 	return user.Config()
 }
 
-func newScheme() *runtime.Scheme {
-	made := runtime.NewScheme()
-	utilruntime.Must(clientgoscheme.AddToScheme(made))
-	utilruntime.Must(v1alpha1.AddToScheme(made))
-	utilruntime.Must(gatewayv1.Install(made))
-	return made
-}
-
 // runningOperator is an operator in this process. Stopping it and starting another is a restart: nothing is remembered.
 type runningOperator struct {
 	stop func()
@@ -163,8 +151,7 @@ func startOperatorAmid(
 	config.Wrap(transport.WrapperFunc(requests.wrap))
 	config.Wrap(transport.WrapperFunc(faults.kubernetes))
 	managed := ctrl.Options{
-		// A manager adds to its scheme.
-		Scheme:     newScheme(),
+		Scheme:     controllers.NewScheme(),
 		Cache:      controllers.CacheOptions(namespaces),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: controllerconfig.Controller{SkipNameValidation: new(true)},

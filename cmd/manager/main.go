@@ -18,10 +18,7 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
@@ -34,9 +31,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
-	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers/manifests"
@@ -103,17 +98,9 @@ func manage(ctx context.Context, o options) error {
 	return mgr.Start(ctx)
 }
 
-func newScheme() *runtime.Scheme {
-	scheme := runtime.NewScheme()
-	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
-	utilruntime.Must(v1alpha1.AddToScheme(scheme))
-	utilruntime.Must(gatewayv1.Install(scheme))
-	return scheme
-}
-
 func newManager(kubernetes *rest.Config, o options) (ctrl.Manager, error) {
 	mgr, err := ctrl.NewManager(kubernetes, ctrl.Options{
-		Scheme:                        newScheme(),
+		Scheme:                        controllers.NewScheme(),
 		Cache:                         controllers.CacheOptions(o.watchNamespaces),
 		Client:                        client.Options{FieldOwner: manifests.ManagedBy},
 		LeaderElection:                o.leaderElect,

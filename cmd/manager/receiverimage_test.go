@@ -7,6 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/whatsapp-operator/whatsapp-operator/controllers"
 )
 
 func TestReceiversRunTheOperatorsOwnImageUnlessTold(t *testing.T) {
@@ -16,7 +18,7 @@ func TestReceiversRunTheOperatorsOwnImageUnlessTold(t *testing.T) {
 			{Name: "proxy", Image: "proxy:1"}, {Name: "manager", Image: "example.com/whatsapp-operator:1.2.3"},
 		}},
 	}
-	live := fake.NewClientBuilder().WithScheme(newScheme()).WithObjects(pod).Build()
+	live := fake.NewClientBuilder().WithScheme(controllers.NewScheme()).WithObjects(pod).Build()
 	for name, tc := range map[string]struct {
 		options          options
 		image, complaint string
