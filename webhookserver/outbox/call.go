@@ -101,7 +101,14 @@ func exhausted(e store.Effect, now time.Time) bool {
 // look finds out what became of an effect in doubt, and decides how it goes on.
 func (o *Outbox) look(ctx context.Context, j job) error {
 	e := j.effect
-	remoteID, found, err := o.Callers[e.Kind.Destination()].Find(ctx, e)
+	caller := o.Callers[e.Kind.Destination()]
+	remoteID, found, err := caller.Find(ctx, e)
+	var verdict Verdict
+	if err != nil {
+		if verdict = caller.Judge(err); verdict.Means == Stop || verdict.Means == StopUntilChanged {
+			o.stop(e.Kind.Destination(), verdict, j.configuration)
+		}
+	}
 	return o.Store.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error {
 		now := o.Clock.Now()
 		switch {
@@ -109,8 +116,10 @@ func (o *Outbox) look(ctx context.Context, j job) error {
 			return o.done(tx, e, remoteID)
 		case exhausted(e, now):
 			return finish(tx, e, store.EffectDead, conversation.Unknown, "the helpdesk did not do this in seven days", now)
+		case verdict.Means == Stop || verdict.Means == StopUntilChanged:
+			return tx.HoldEffect(e, now, false)
 		case err != nil:
-			return tx.HoldEffect(e, now.Add(o.backoff(e.Attempts)))
+			return tx.HoldEffect(e, now.Add(max(o.backoff(e.Attempts), verdict.After)), true)
 		case e.SendText == nil:
 			// The destination would know, so it was not carried out.
 			return tx.RepeatEffect(e, now)

@@ -194,7 +194,7 @@ func (o *Outbox) takeOne(tx *store.Tx, e store.Effect, now time.Time) (taken boo
 	unheard := o.unheard(e)
 	switch {
 	case e.State == store.EffectInDoubt && unheard > 0:
-		return false, j, tx.HoldEffect(e, now.Add(unheard))
+		return false, j, tx.HoldEffect(e, now.Add(unheard), false)
 	case e.State == store.EffectInDoubt:
 		e, err = tx.BeginLook(e, now.Add(leaseOf(e)))
 		return true, job{effect: e, state: state}, err

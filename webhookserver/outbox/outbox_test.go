@@ -31,6 +31,9 @@ type caller struct {
 	// answer decides each call, and judge each error.
 	answer func(n int, e store.Effect) error
 	found  bool
+	// looks counts what was looked for, and looking, if set, decides each look.
+	looks   int
+	looking func(n int) error
 }
 
 // failure is an error with its meaning.
@@ -55,6 +58,14 @@ func (c *caller) Call(_ context.Context, e store.Effect, _ conversation.State) (
 }
 
 func (c *caller) Find(_ context.Context, e store.Effect) (string, bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.looks++
+	if c.looking != nil {
+		if err := c.looking(c.looks); err != nil {
+			return "", false, err
+		}
+	}
 	return "found " + e.Key, c.found, nil
 }
 
@@ -62,6 +73,12 @@ func (c *caller) Judge(err error) outbox.Verdict {
 	var f failure
 	errors.As(err, &f)
 	return f.Verdict
+}
+
+func (c *caller) looked() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.looks
 }
 
 func (c *caller) made() []string {
@@ -156,6 +173,19 @@ func (b *bench) welcome() {
 			Key: "welcome/send/1", Kind: conversation.KindSendText, Epoch: 1,
 			SendText: &conversation.SendText{Part: conversation.Part{Outgoing: "welcome"}, Purpose: conversation.Welcome, Text: "text"},
 		}}, b.clock.Now())
+	})
+}
+
+// interrupted queues the opening of a ticket, of which it is not known whether it was carried out.
+func (b *bench) interrupted() {
+	b.t.Helper()
+	b.update(func(tx *store.Tx) error {
+		if err := tx.AddEffects("c", []conversation.Effect{{Key: "ticket", Kind: conversation.KindOpenTicket}}, start); err != nil {
+			return err
+		}
+		e, _, err := tx.EffectByKey("ticket")
+		_, callErr := tx.BeginCall(e, start, start)
+		return errors.Join(err, callErr) // And then the process dies.
 	})
 }
 
@@ -389,14 +419,7 @@ func TestDoubtAboutAHelpdeskEndsWithAMarker(t *testing.T) {
 		t.Run(fmt.Sprintf("found %v", found), func(t *testing.T) {
 			b := newBench(t)
 			b.helpdesk.found = found
-			b.update(func(tx *store.Tx) error {
-				if err := tx.AddEffects("c", []conversation.Effect{{Key: "ticket", Kind: conversation.KindOpenTicket}}, start); err != nil {
-					return err
-				}
-				e, _, err := tx.EffectByKey("ticket")
-				_, callErr := tx.BeginCall(e, start, start)
-				return errors.Join(err, callErr) // And then the process dies.
-			})
+			b.interrupted()
 			b.run()
 			b.becomes("ticket", store.EffectDone)
 			want := map[bool]struct {
@@ -407,6 +430,59 @@ func TestDoubtAboutAHelpdeskEndsWithAMarker(t *testing.T) {
 				t.Errorf("%d calls, remote ID %q; want %+v", len(b.helpdesk.made()), e.RemoteID, want)
 			}
 		})
+	}
+}
+
+func TestAHelpdeskThatCannotBeAskedIsAskedEverLessOften(t *testing.T) {
+	b := newBench(t)
+	b.helpdesk.found = true
+	b.helpdesk.looking = func(n int) error {
+		switch n {
+		case 1, 2:
+			return fail(outbox.InDoubt)
+		case 3:
+			return failure{outbox.Verdict{Means: outbox.TryAgain, After: 10 * time.Minute}}
+		}
+		return nil
+	}
+	b.interrupted()
+	b.run()
+	for n, pause := range []time.Duration{time.Second, 2 * time.Second, 10 * time.Minute} {
+		b.eventually("it looked, and waits", func() bool {
+			return b.effect("ticket").NextAt.Equal(b.clock.Now().Add(pause))
+		})
+		if b.helpdesk.looked() != n+1 {
+			t.Fatalf("looked %d times, want %d", b.helpdesk.looked(), n+1)
+		}
+		b.clock.Advance(pause)
+	}
+	b.becomes("ticket", store.EffectDone)
+	if e := b.effect("ticket"); len(b.helpdesk.made()) != 0 || e.Attempts != 4 {
+		t.Errorf("%d calls, %d attempts", len(b.helpdesk.made()), e.Attempts)
+	}
+}
+
+func TestALookThatCannotSucceedStopsTheDestination(t *testing.T) {
+	b := newBench(t)
+	b.helpdesk.looking = func(n int) error {
+		if n == 1 {
+			return fail(outbox.StopUntilChanged)
+		}
+		return nil
+	}
+	b.interrupted()
+	b.run()
+	b.eventually("the reason", func() bool { return b.outbox.StoppedReason(conversation.Helpdesk) == "the reason" })
+	b.eventually("it waits", func() bool { return b.effect("ticket").NextAt.Equal(start) })
+	b.clock.Advance(time.Hour)
+	b.outbox.Wake()
+	if b.helpdesk.looked() != 1 {
+		t.Errorf("looked %d times", b.helpdesk.looked())
+	}
+	b.outbox.ConfigurationChanged()
+	b.becomes("ticket", store.EffectDone)
+	if e := b.effect("ticket"); e.Attempts != 2 {
+		t.Errorf("%d attempts", e.Attempts)
 	}
 }
 

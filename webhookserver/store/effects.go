@@ -179,9 +179,14 @@ func (tx *Tx) endLeases() error {
 	return tx.put(`UPDATE effect SET next_at = 0 WHERE state IN (2, 3)`)
 }
 
-// HoldEffect keeps an effect in doubt from being looked at until a time.
-func (tx *Tx) HoldEffect(e Effect, until time.Time) error {
-	return tx.must(tx.exec(`UPDATE effect SET next_at = ? WHERE id = ? AND claim = ? AND state = 3`, millis(until), e.ID, e.Claim))
+// HoldEffect keeps an effect in doubt from being looked at until a time. A look that failed counts as an attempt.
+func (tx *Tx) HoldEffect(e Effect, until time.Time, failed bool) error {
+	count := 0
+	if failed {
+		count = 1
+	}
+	return tx.must(tx.exec(`UPDATE effect SET next_at = ?, attempts = attempts + ? WHERE id = ? AND claim = ? AND state = 3`,
+		millis(until), count, e.ID, e.Claim))
 }
 
 // Postpone makes an effect ready again at a later time. A call that was no attempt, such as one refused for a dead

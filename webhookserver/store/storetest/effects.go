@@ -286,7 +286,7 @@ func lostClaims(t *testing.T, opener Opener) {
 		"Postpone":     func(tx *store.Tx) error { return tx.Postpone(old, At, "", true) },
 		"Doubt":        func(tx *store.Tx) error { return tx.Doubt(old, At, "") },
 		"RepeatEffect": func(tx *store.Tx) error { return tx.RepeatEffect(old, At) },
-		"HoldEffect":   func(tx *store.Tx) error { return tx.HoldEffect(old, At) },
+		"HoldEffect":   func(tx *store.Tx) error { return tx.HoldEffect(old, At, true) },
 		"Wait":         func(tx *store.Tx) error { return tx.Wait(old, At) },
 		"BeginLook":    func(tx *store.Tx) error { _, err := tx.BeginLook(old, At); return err },
 		"BeginCall":    func(tx *store.Tx) error { _, err := tx.BeginCall(old, At, At); return err },
@@ -325,7 +325,7 @@ func settled(t *testing.T, opener Opener) {
 		"Postpone":     func(tx *store.Tx) error { return tx.Postpone(e, At, "", true) },
 		"Doubt":        func(tx *store.Tx) error { return tx.Doubt(e, At, "") },
 		"RepeatEffect": func(tx *store.Tx) error { return tx.RepeatEffect(e, At) },
-		"HoldEffect":   func(tx *store.Tx) error { return tx.HoldEffect(e, At) },
+		"HoldEffect":   func(tx *store.Tx) error { return tx.HoldEffect(e, At, true) },
 	} {
 		if err := s.Update(t.Context(), change); !errors.Is(err, store.ErrSettled) {
 			t.Errorf("%s of an effect that is done: %v", name, err)
