@@ -2,6 +2,7 @@ package outbox_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -39,16 +40,21 @@ func TestCallsToTheStoreItselfAreMadeWithinATransaction(t *testing.T) {
 	b := newBench(t)
 	b.instead = nearby{caller: &b.helpdesk, fail: map[string]error{"2": fail(outbox.Refused)}}
 	b.helpdesk.answer = func(int, store.Effect) error { return fail(outbox.Refused) }
-	keys := []string{"1", "2", "3"}
+	keys := []string{"1", "2", "3", "4"}
+	b.customer("d")
 	b.update(func(tx *store.Tx) error {
-		var effects []conversation.Effect
-		for _, key := range keys {
-			effects = append(effects, conversation.Effect{Key: key, Kind: conversation.KindAddArticle, Epoch: 1})
+		article := func(key string) conversation.Effect {
+			return conversation.Effect{Key: key, Kind: conversation.KindAddArticle, Epoch: 1}
 		}
-		return tx.AddEffects("c", effects, start)
+		// The first of each conversation are taken in one transaction.
+		return errors.Join(
+			tx.AddEffects("c", []conversation.Effect{article("1"), article("3")}, start),
+			tx.AddEffects("d", []conversation.Effect{article("2"), article("4")}, start),
+		)
 	})
 	b.run()
 	b.becomes("3", store.EffectDone)
+	b.becomes("4", store.EffectDone)
 	var left []string
 	for _, key := range keys {
 		e := b.effect(key)
@@ -62,7 +68,7 @@ func TestCallsToTheStoreItselfAreMadeWithinATransaction(t *testing.T) {
 		return err
 	})
 	// What failed there left nothing behind, and was called as any other destination, which can say what to do about it.
-	if diff := cmp.Diff([]string{"near 1", "the reason", "near 3", "record of 1", "record of 3"}, left); diff != "" {
+	if diff := cmp.Diff([]string{"near 1", "the reason", "near 3", "near 4", "record of 1", "record of 3", "record of 4"}, left); diff != "" {
 		t.Errorf("left (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"2"}, b.helpdesk.made()); diff != "" {
