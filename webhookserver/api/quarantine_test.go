@@ -92,7 +92,7 @@ func TestRecordsAndStatusesAreShown(t *testing.T) {
 		if err := tx.AddRecord(store.Record{ReceivedAt: start, Field: "odd", Body: []byte(`{`)}); err != nil {
 			return err
 		}
-		return tx.AddStatus("w1", "sent", []byte(`{"id":"w1"}`), start)
+		return tx.AddForeignStatus("w1", "sent", []byte(`{"id":"w1"}`), start)
 	})
 	for path, want := range map[string]string{
 		"/v1/records": `{"records":[{"id":1,"receivedAt":"2026-11-02T10:00:00Z","field":"account_update","body":{"event":"X"}},` +

@@ -168,6 +168,8 @@ func (p *Processor) takeSome(ctx context.Context, list *reading, channel config.
 		if err != nil {
 			return err
 		}
+		var processed []int64
+		t := p.taking(tx, channel)
 		for len(list.left) > 0 {
 			row := <-list.next
 			list.left = list.left[1:]
@@ -175,14 +177,15 @@ func (p *Processor) takeSome(ctx context.Context, list *reading, channel config.
 			if !unprocessed(row.Seq) {
 				continue
 			}
-			if err := p.take(tx, row, channel); err != nil {
+			if err := t.webhook(row); err != nil {
 				return err
 			}
+			processed = append(processed, row.Seq)
 			if waited := p.Clock.Now().Sub(taken[0].ReceivedAt); tx.Overdue(patience(waited)) {
 				break
 			}
 		}
-		return nil
+		return tx.RemoveInbox(processed...)
 	})
 	if err != nil && p.blames(ctx, err) {
 		return p.oneByOne(ctx, taken, channel)
@@ -208,7 +211,10 @@ func (p *Processor) oneByOne(ctx context.Context, list []parsed, channel config.
 			if err != nil || !unprocessed(row.Seq) {
 				return err
 			}
-			return p.take(tx, row, channel)
+			if err := p.taking(tx, channel).webhook(row); err != nil {
+				return err
+			}
+			return tx.RemoveInbox(row.Seq)
 		})
 		if err == nil {
 			continue
@@ -247,32 +253,4 @@ func parse(row store.InboxRow) (p parsed) {
 	return p
 }
 
-// take processes one webhook.
-func (p *Processor) take(tx *store.Tx, row parsed, channel config.Channel) (err error) {
-	defer func() {
-		// The webhook goes into quarantine. Ending the process would bring it up again at every start.
-		if cause := recover(); cause != nil {
-			err = fmt.Errorf("%w: %T", errPanicked, cause)
-		}
-	}()
-	if err := tx.RemoveInbox(row.Seq); err != nil {
-		return err
-	}
-	now := p.Clock.Now()
-	t := taking{tx: tx, channel: channel, receivedAt: row.ReceivedAt, now: now, heard: p.Heard}
-	if row.err != nil {
-		return t.quarantine(store.NotUnderstood, row.err.Error(), row.Body)
-	}
-	return t.payload(row.payload)
-}
-
 var errPanicked = fmt.Errorf("the program has an error")
-
-// taking is the processing of one webhook.
-type taking struct {
-	tx         *store.Tx
-	channel    config.Channel
-	receivedAt time.Time
-	now        time.Time
-	heard      func(store.Effect, webhook.Status)
-}

@@ -4,12 +4,49 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
+
+// taking is the processing of webhooks in a transaction.
+type taking struct {
+	tx      *store.Tx
+	channel config.Channel
+	now     time.Time
+	heard   func(store.Effect, webhook.Status)
+	// awaitsAnswer tells whether a message was sent whose wamid is not known. A call that is begun later than the
+	// transaction sends no message that one of its webhooks is about.
+	awaitsAnswer func() (bool, error)
+	// receivedAt is when the webhook came that is being processed.
+	receivedAt time.Time
+}
+
+func (p *Processor) taking(tx *store.Tx, channel config.Channel) taking {
+	return taking{
+		tx: tx, channel: channel, now: p.Clock.Now(), heard: p.Heard,
+		awaitsAnswer: sync.OnceValues(func() (bool, error) { return tx.AwaitsAnswer(conversation.Graph) }),
+	}
+}
+
+// webhook processes one webhook.
+func (t taking) webhook(row parsed) (err error) {
+	defer func() {
+		// The webhook goes into quarantine. Ending the process would bring it up again at every start.
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("%w: %T", errPanicked, cause)
+		}
+	}()
+	t.receivedAt = row.ReceivedAt
+	if row.err != nil {
+		return t.quarantine(store.NotUnderstood, row.err.Error(), row.Body)
+	}
+	return t.payload(row.payload)
+}
 
 func (t taking) quarantine(reason store.QuarantineReason, detail string, body []byte) error {
 	return t.tx.Quarantine(store.Quarantined{ReceivedAt: t.receivedAt, Reason: reason, Detail: detail, Body: body})
@@ -144,7 +181,12 @@ func (t taking) status(s webhook.Status) error {
 	if s.RecipientType == "group" {
 		return t.record("group status", s.ID, s.Raw)
 	}
-	// The opaque data comes first: a status may arrive before the call that sent the message has returned its wamid.
+	// This comes first, because a call may be answered meanwhile.
+	awaits, err := t.awaitsAnswer()
+	if err != nil {
+		return err
+	}
+	// The opaque data comes before the wamid: a status may arrive before the call that sent the message has returned that.
 	e, found, err := t.tx.EffectByKey(s.BizOpaqueCallbackData)
 	if err == nil && !found {
 		e, found, err = t.tx.EffectByRemoteID(s.ID)
@@ -152,8 +194,12 @@ func (t taking) status(s webhook.Status) error {
 	if err != nil {
 		return err
 	}
-	if !found || e.SendText == nil {
+	switch {
+	case found && e.SendText != nil:
+	case awaits:
 		return t.tx.AddStatus(s.ID, s.Status, s.Raw, t.receivedAt)
+	default:
+		return t.tx.AddForeignStatus(s.ID, s.Status, s.Raw, t.receivedAt)
 	}
 	// Any status proves that the message was sent, which ends all doubt.
 	if err := t.tx.ConfirmEffect(e, s.ID, t.now); err != nil {

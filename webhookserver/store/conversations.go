@@ -103,23 +103,3 @@ func (tx *Tx) Message(wamid string) (Message, bool, error) {
 	m.SentAt, m.ReceivedAt = fromMillis(sent), fromMillis(received)
 	return m, found, err
 }
-
-// AddStatus keeps a status of a message that no effect is known to have sent yet.
-func (tx *Tx) AddStatus(wamid, status string, body []byte, receivedAt time.Time) error {
-	return tx.put(`INSERT INTO status (wamid, status, received_at, body) VALUES (?, ?, ?, ?) ON CONFLICT (wamid, status) DO NOTHING`,
-		wamid, status, millis(receivedAt), notNull(body))
-}
-
-// TakeStatuses removes and returns the statuses that were kept of a message, as received.
-func (tx *Tx) TakeStatuses(wamid string) ([][]byte, error) {
-	bodies, err := rows(tx, func(scan func(...any) error) ([]byte, error) {
-		var body []byte
-		err := scan(&body)
-		return body, err
-	}, `SELECT body FROM status WHERE wamid = ? ORDER BY received_at`, wamid)
-	if err != nil || len(bodies) == 0 {
-		return nil, err
-	}
-	_, err = tx.exec(`DELETE FROM status WHERE wamid = ?`, wamid)
-	return bodies, err
-}

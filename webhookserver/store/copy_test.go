@@ -41,6 +41,7 @@ func fill(t *testing.T, dir string) {
 		return errors.Join(err, err2,
 			tx.AddArticle(ticket, store.Article{Marker: "a", Text: "one\x00two", WrittenAt: storetest.At}, storetest.At),
 			tx.AddStatus("w2", "sent", []byte("{}"), storetest.At),
+			tx.AddForeignStatus("w3", "sent", []byte("{}"), storetest.At),
 			tx.AddRecord(store.Record{ReceivedAt: storetest.At, Field: "f", Body: []byte("x")}),
 			tx.Quarantine(store.Quarantined{ReceivedAt: storetest.At, Reason: store.NotUnderstood, Detail: "d", Body: []byte("b")}),
 		)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -44,9 +45,28 @@ func (tx *Tx) Unprocessed(from, to int64) ([]int64, error) {
 	return rows(tx, value[int64], `SELECT seq FROM inbox WHERE seq BETWEEN ? AND ? ORDER BY seq`, from, to)
 }
 
-// RemoveInbox removes a webhook that was processed.
-func (tx *Tx) RemoveInbox(seq int64) error {
-	return tx.put(`DELETE FROM inbox WHERE seq = ?`, seq)
+// removeAtOnce is how many webhooks one statement removes. What is left over is removed one by one.
+const removeAtOnce = 16
+
+var removeInboxAtOnce = `DELETE FROM inbox WHERE seq IN (?` + strings.Repeat(`, ?`, removeAtOnce-1) + `)`
+
+// RemoveInbox removes webhooks that were processed.
+func (tx *Tx) RemoveInbox(processed ...int64) error {
+	args := make([]any, len(processed))
+	for i, seq := range processed {
+		args[i] = seq
+	}
+	for ; len(args) >= removeAtOnce; args = args[removeAtOnce:] {
+		if err := tx.put(removeInboxAtOnce, args[:removeAtOnce]...); err != nil {
+			return err
+		}
+	}
+	for _, seq := range args {
+		if err := tx.put(`DELETE FROM inbox WHERE seq = ?`, seq); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // QuarantineReason says why a webhook, or a part of one, could not be processed.

@@ -21,25 +21,3 @@ func (tx *Tx) Release(id int64) (bool, error) {
 func (tx *Tx) Requeue(body []byte, now time.Time) error {
 	return tx.put(insertInbox, millis(now), notNull(body))
 }
-
-// KeptStatus is a status of a message that no effect is known to have sent.
-type KeptStatus struct {
-	WAMID      string
-	Status     string
-	ReceivedAt time.Time
-	Body       []byte
-}
-
-// KeptStatuses returns the statuses of messages that no effect is known to have sent, newest first: those that came
-// before the answer to the call that sent the message, and those of messages that other programs sent.
-func (tx *Tx) KeptStatuses(limit int) ([]KeptStatus, error) {
-	return rows(tx, func(scan func(...any) error) (KeptStatus, error) {
-		var (
-			s  KeptStatus
-			at int64
-		)
-		err := scan(&s.WAMID, &s.Status, &at, &s.Body)
-		s.ReceivedAt = fromMillis(at)
-		return s, err
-	}, `SELECT wamid, status, received_at, body FROM status ORDER BY received_at DESC, wamid LIMIT ?`, limit)
-}

@@ -6,6 +6,7 @@ import "time"
 var aged = []struct{ table, key, at string }{
 	{"message", "wamid", "received_at"},
 	{"status", "wamid", "received_at"},
+	{"foreign_status", "id", "received_at"},
 	{"record", "id", "received_at"},
 	{"quarantine", "id", "received_at"},
 	{"request", "key", "created_at"},

@@ -84,7 +84,7 @@ func postgres(server *postgrestest.Server) engine {
 
 // everywhere is where a webhook can be that was acknowledged: taken up, waiting, or put aside for a person.
 var everywhere = []string{
-	`SELECT wamid FROM message`, `SELECT wamid FROM status`,
+	`SELECT wamid FROM message`, `SELECT wamid FROM status`, `SELECT wamid FROM foreign_status`,
 	`SELECT body FROM inbox`, `SELECT body FROM quarantine`, `SELECT body FROM record`,
 }
 
@@ -117,7 +117,7 @@ func (d database) rows(t *testing.T, table string) (n int) {
 func (d database) sizes(t *testing.T) string {
 	t.Helper()
 	var parts []string
-	for _, table := range []string{"inbox", "message", "status", "quarantine", "conversation", "effect", "article"} {
+	for _, table := range []string{"inbox", "message", "status", "foreign_status", "quarantine", "conversation", "effect", "article"} {
 		parts = append(parts, fmt.Sprintf("%s %d", table, d.rows(t, table)))
 	}
 	return strings.Join(parts, ", ")

@@ -50,7 +50,8 @@ func retention(t *testing.T, opener Opener) {
 	customer(t, s, user("fresh", false), store.TicketClosed, At)
 	update(t, s, func(tx *store.Tx) error {
 		_, _, _, err := tx.RememberRequest("old", "f", "r", old)
-		return errors.Join(err, tx.AddStatus("w", "sent", nil, old), tx.AddStatus("w", "read", []byte("read"), At))
+		return errors.Join(err, tx.AddStatus("w", "sent", nil, old), tx.AddStatus("w", "read", []byte("read"), At),
+			tx.AddForeignStatus("f", "sent", nil, old), tx.AddForeignStatus("f", "read", nil, At))
 	})
 	for range 10 {
 		update(t, s, func(tx *store.Tx) error {
@@ -113,10 +114,14 @@ func retention(t *testing.T, opener Opener) {
 		if len(statuses) != 1 {
 			t.Errorf("%d statuses, want the young one", len(statuses))
 		}
+		kept, err3 := tx.KeptStatuses(10)
+		if len(kept) != 1 || kept[0].Status != "read" {
+			t.Errorf("%d statuses of others, want the young one", len(kept))
+		}
 		_, _, fresh, err2 := tx.RememberRequest("old", "f", "r", At)
 		if !fresh {
 			t.Error("an old request is still known")
 		}
-		return errors.Join(err, err2)
+		return errors.Join(err, err2, err3)
 	})
 }

@@ -33,6 +33,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"Identities lead to the latest conversation":     identities,
 		"Conversations are woken in time":                wakes,
 		"Statuses wait for their message":                statusesWait,
+		"Statuses of others are kept":                    statusesOfOthers,
 		"A lane goes one by one":                         laneOneByOne,
 		"Lanes do not hold up each other":                lanesApart,
 		"An effect's key counts once":                    keyOnce,
@@ -360,6 +361,69 @@ func statusesWait(t *testing.T, opener Opener) {
 		got, err := tx.TakeStatuses("w1")
 		if len(got) != 0 {
 			t.Error("statuses were taken twice")
+		}
+		return err
+	})
+}
+
+func statusesOfOthers(t *testing.T, opener Opener) {
+	s := open(t, opener)
+	awaits := func() (awaits bool) {
+		view(t, s, func(tx *store.Tx) (err error) {
+			awaits, err = tx.AwaitsAnswer(conversation.Graph)
+			return err
+		})
+		return awaits
+	}
+	if awaits() {
+		t.Error("an answer is awaited, and nothing was called")
+	}
+	update(t, s, func(tx *store.Tx) error { return tx.SaveConversation(conversation.State{ID: "c"}, At) })
+	add(t, s, "c", effect("r", conversation.KindSendText))
+	e := byKey(t, s, "r")
+	update(t, s, func(tx *store.Tx) (err error) {
+		e, err = tx.BeginCall(e, At, At.Add(time.Minute))
+		return err
+	})
+	if !awaits() {
+		t.Error("no answer is awaited during a call")
+	}
+	update(t, s, func(tx *store.Tx) error { return tx.Doubt(e, At, "no answer") })
+	if !awaits() {
+		t.Error("no answer is awaited of a call in doubt")
+	}
+	update(t, s, func(tx *store.Tx) error {
+		return errors.Join(
+			tx.ConfirmEffect(e, "w", At),
+			tx.AddStatus("w1", "sent", []byte("1"), At.Add(time.Second)),
+			tx.AddForeignStatus("w2", "sent", []byte("2"), At),
+			tx.AddForeignStatus("w2", "read", []byte("3"), At.Add(2*time.Second)),
+			tx.AddForeignStatus("w2", "sent", []byte("repeated"), At.Add(3*time.Second)),
+		)
+	})
+	if awaits() {
+		t.Error("an answer is awaited that has come")
+	}
+	kept := func(limit int) (bodies []string) {
+		view(t, s, func(tx *store.Tx) error {
+			statuses, err := tx.KeptStatuses(limit)
+			for _, status := range statuses {
+				bodies = append(bodies, status.WAMID+" "+status.Status+" "+string(status.Body))
+			}
+			return err
+		})
+		return bodies
+	}
+	if diff := cmp.Diff([]string{"w2 read 3", "w1 sent 1", "w2 sent 2"}, kept(10)); diff != "" {
+		t.Errorf("kept statuses (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"w2 sent repeated", "w2 read 3"}, kept(2)); diff != "" {
+		t.Errorf("the two newest (-want +got):\n%s", diff)
+	}
+	update(t, s, func(tx *store.Tx) error {
+		taken, err := tx.TakeStatuses("w2")
+		if len(taken) != 0 {
+			t.Error("a status of another program's message was taken for one of the receiver's")
 		}
 		return err
 	})
