@@ -38,6 +38,8 @@ func (o *Outbox) dispatch(ctx context.Context) (next time.Time, err error) {
 	defer o.taking.Store(false)
 	if err := o.Store.Update(ctx, func(tx *store.Tx) (err error) {
 		jobs = jobs[:0]
+		// A destination may have been stopped since, and what was queued after that must not be taken.
+		room, _ := o.room()
 		if interrupted, err = tx.DoubtInFlight(o.Clock.Now(), statusWait, o.made()...); err != nil {
 			return err
 		}
