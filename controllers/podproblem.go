@@ -13,11 +13,14 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers/manifests"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
 
 const (
 	// podInterval is how often pods are looked at while the receiver does not run. They are not watched.
 	podInterval = 20 * time.Second
+	// crashLoop is what the kubelet says of a container between two starts.
+	crashLoop = "CrashLoopBackOff"
 	// maxQuoted bounds what is quoted of another component's message.
 	maxQuoted = 300
 )
@@ -49,8 +52,20 @@ func podProblem(channel *v1alpha1.WhatsAppChannel, pods []corev1.Pod) *finding {
 
 func containerProblem(channel *v1alpha1.WhatsAppChannel, status *corev1.ContainerStatus) *finding {
 	logs := fmt.Sprintf("See: kubectl logs --namespace %s deployment/%s --previous", channel.Namespace, manifests.ReceiverName(channel.Name))
-	if status.State.Waiting == nil {
-		if ended := status.LastTerminationState.Terminated; ended != nil && !status.Ready {
+	ended := status.State.Terminated
+	if ended == nil {
+		ended = status.LastTerminationState.Terminated
+	}
+	waits := ""
+	if status.State.Waiting != nil {
+		waits = status.State.Waiting.Reason
+	}
+	if f := volumeProblem(channel, ended); f != nil && !status.Ready && (waits == "" || waits == crashLoop) {
+		return f
+	}
+	switch waits {
+	case "":
+		if ended != nil && !status.Ready {
 			return fails(v1alpha1.ReasonStarting, fmt.Sprintf("The receiver ended with %s and is starting again. %s", ending(ended), logs))
 		}
 		if status.State.Running != nil && !status.Ready {
@@ -58,12 +73,9 @@ func containerProblem(channel *v1alpha1.WhatsAppChannel, status *corev1.Containe
 				"The receiver runs and cannot take webhooks yet. If that lasts, its volume or database does not answer. See: kubectl logs --namespace %s deployment/%s",
 				channel.Namespace, manifests.ReceiverName(channel.Name)))
 		}
-		return nil
-	}
-	switch status.State.Waiting.Reason {
-	case "CrashLoopBackOff":
+	case crashLoop:
 		how := "an error"
-		if ended := status.LastTerminationState.Terminated; ended != nil {
+		if ended != nil {
 			how = ending(ended)
 		}
 		return fails(v1alpha1.ReasonCrashLooping, fmt.Sprintf("The receiver starts and ends again with %s. %s", how, logs))
@@ -71,6 +83,23 @@ func containerProblem(channel *v1alpha1.WhatsAppChannel, status *corev1.Containe
 		return fails(v1alpha1.ReasonImageNotPulled, fmt.Sprintf("The node cannot get the receiver's image %s. Check the operator's --receiver-image and the node's access to the registry.", status.Image))
 	case "ContainerCreating", "CreateContainerConfigError":
 		return fails(v1alpha1.ReasonMountFailing, "The receiver's pod is being set up. If that lasts, a volume or Secret cannot be mounted: see kubectl describe pod in its namespace.")
+	}
+	return nil
+}
+
+// volumeProblem is what the exit code of a receiver tells of its volume; nil where it tells nothing.
+func volumeProblem(channel *v1alpha1.WhatsAppChannel, ended *corev1.ContainerStateTerminated) *finding {
+	if ended == nil {
+		return nil
+	}
+	claim := manifests.DataName(channel.Name)
+	switch ended.ExitCode {
+	case config.ExitVolumeFull:
+		return fails(v1alpha1.ReasonVolumeFull, "The receiver ended because its volume is full, and starts again by itself. Make the volume larger: raise spec.receiver.storage.sqlite.size. What was acknowledged is kept, and Meta sends again what is turned away meanwhile, for seven days.")
+	case config.ExitVolumeFailed:
+		return fails(v1alpha1.ReasonVolumeFailing, fmt.Sprintf("The receiver ended because its volume cannot be read or written, and starts again by itself. See what the node and the storage say of PersistentVolumeClaim %q, and mend that. Meta sends again what is turned away meanwhile, for seven days.", claim))
+	case config.ExitDataDamaged:
+		return fails(v1alpha1.ReasonDataDamaged, fmt.Sprintf("The receiver ended because the database on its volume looks damaged, which a volume that failed also causes. If it stays so, check PersistentVolumeClaim %q, and restore it from a copy.", claim))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers/manifests"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
 
 func TestPodProblem(t *testing.T) {
@@ -31,6 +32,9 @@ func TestPodProblem(t *testing.T) {
 		status.LastTerminationState.Terminated = &corev1.ContainerStateTerminated{Reason: reason, ExitCode: code}
 		return status
 	}
+	between := func(code int32) corev1.ContainerStatus {
+		return corev1.ContainerStatus{State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Error", ExitCode: code}}}
+	}
 	running := corev1.ContainerStatus{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}
 	unschedulable := corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{
 		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable,
@@ -44,18 +48,25 @@ func TestPodProblem(t *testing.T) {
 		reason string
 		says   string
 	}{
-		"no pod yet":            {nil, "", ""},
-		"a pod that starts":     {[]corev1.Pod{pod(0, corev1.ContainerStatus{})}, "", ""},
-		"no node":               {[]corev1.Pod{unschedulable}, v1alpha1.ReasonUnschedulable, "unbound immediate PersistentVolumeClaims"},
-		"a crash loop":          {[]corev1.Pod{pod(0, ended(waiting("CrashLoopBackOff"), "Error", 3))}, v1alpha1.ReasonCrashLooping, "exit code 3"},
-		"too little memory":     {[]corev1.Pod{pod(0, ended(waiting("CrashLoopBackOff"), "OOMKilled", 137))}, v1alpha1.ReasonCrashLooping, "spec.receiver.resources"},
-		"one crash":             {[]corev1.Pod{pod(0, ended(corev1.ContainerStatus{}, "Error", 1))}, v1alpha1.ReasonStarting, "exit code 1"},
-		"one that is not ready": {[]corev1.Pod{pod(0, running)}, v1alpha1.ReasonStarting, "database does not answer"},
-		"no image":              {[]corev1.Pod{pod(0, waiting("ImagePullBackOff"))}, v1alpha1.ReasonImageNotPulled, "example.com/receiver:1"},
-		"a mount":               {[]corev1.Pod{pod(0, waiting("ContainerCreating"))}, v1alpha1.ReasonMountFailing, "cannot be mounted"},
-		"the newest counts":     {[]corev1.Pod{pod(time.Hour, waiting("ImagePullBackOff")), pod(0, waiting("CrashLoopBackOff"))}, v1alpha1.ReasonCrashLooping, ""},
-		"one that ends anyway":  {[]corev1.Pod{terminating}, "", ""},
-		"the end of an old one": {[]corev1.Pod{terminating, pod(time.Hour, waiting("ImagePullBackOff"))}, v1alpha1.ReasonImageNotPulled, ""},
+		"no pod yet":                    {nil, "", ""},
+		"a pod that starts":             {[]corev1.Pod{pod(0, corev1.ContainerStatus{})}, "", ""},
+		"no node":                       {[]corev1.Pod{unschedulable}, v1alpha1.ReasonUnschedulable, "unbound immediate PersistentVolumeClaims"},
+		"a crash loop":                  {[]corev1.Pod{pod(0, ended(waiting("CrashLoopBackOff"), "Error", 3))}, v1alpha1.ReasonCrashLooping, "exit code 3"},
+		"too little memory":             {[]corev1.Pod{pod(0, ended(waiting("CrashLoopBackOff"), "OOMKilled", 137))}, v1alpha1.ReasonCrashLooping, "spec.receiver.resources"},
+		"one crash":                     {[]corev1.Pod{pod(0, ended(corev1.ContainerStatus{}, "Error", 1))}, v1alpha1.ReasonStarting, "exit code 1"},
+		"just ended":                    {[]corev1.Pod{pod(0, between(1))}, v1alpha1.ReasonStarting, "exit code 1"},
+		"a full volume":                 {[]corev1.Pod{pod(0, ended(waiting("CrashLoopBackOff"), "Error", config.ExitVolumeFull))}, v1alpha1.ReasonVolumeFull, "raise spec.receiver.storage.sqlite.size"},
+		"just ended for a full volume":  {[]corev1.Pod{pod(0, between(config.ExitVolumeFull))}, v1alpha1.ReasonVolumeFull, "its volume is full"},
+		"starting on one that was full": {[]corev1.Pod{pod(0, ended(running, "Error", config.ExitVolumeFull))}, v1alpha1.ReasonVolumeFull, "its volume is full"},
+		"a volume that fails":           {[]corev1.Pod{pod(0, ended(waiting("CrashLoopBackOff"), "Error", config.ExitVolumeFailed))}, v1alpha1.ReasonVolumeFailing, `PersistentVolumeClaim "support-data"`},
+		"a damaged database":            {[]corev1.Pod{pod(0, ended(waiting("CrashLoopBackOff"), "Error", config.ExitDataDamaged))}, v1alpha1.ReasonDataDamaged, `PersistentVolumeClaim "support-data"`},
+		"an image that went":            {[]corev1.Pod{pod(0, ended(waiting("ImagePullBackOff"), "Error", config.ExitVolumeFull))}, v1alpha1.ReasonImageNotPulled, "example.com/receiver:1"},
+		"one that is not ready":         {[]corev1.Pod{pod(0, running)}, v1alpha1.ReasonStarting, "database does not answer"},
+		"no image":                      {[]corev1.Pod{pod(0, waiting("ImagePullBackOff"))}, v1alpha1.ReasonImageNotPulled, "example.com/receiver:1"},
+		"a mount":                       {[]corev1.Pod{pod(0, waiting("ContainerCreating"))}, v1alpha1.ReasonMountFailing, "cannot be mounted"},
+		"the newest counts":             {[]corev1.Pod{pod(time.Hour, waiting("ImagePullBackOff")), pod(0, waiting("CrashLoopBackOff"))}, v1alpha1.ReasonCrashLooping, ""},
+		"one that ends anyway":          {[]corev1.Pod{terminating}, "", ""},
+		"the end of an old one":         {[]corev1.Pod{terminating, pod(time.Hour, waiting("ImagePullBackOff"))}, v1alpha1.ReasonImageNotPulled, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := podProblem(channel, tc.pods)

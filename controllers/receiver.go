@@ -149,7 +149,7 @@ func (r *Reconciler) judgeReceiver(ctx context.Context, s *scope, deployment *ap
 	}
 	for _, condition := range deployment.Status.Conditions {
 		switch {
-		case condition.Type == appsv1.DeploymentProgressing && condition.Status == corev1.ConditionFalse:
+		case condition.Type == appsv1.DeploymentProgressing && condition.Status == corev1.ConditionFalse && !s.receiver.needsPerson():
 			s.receiver = fails(v1alpha1.ReasonNotProgressing, "The receiver did not start in time. "+s.receiver.message)
 		case condition.Type == appsv1.DeploymentReplicaFailure && condition.Status == corev1.ConditionTrue:
 			s.receiver = fails(v1alpha1.ReasonRefused, "The receiver's pod cannot be created: "+condition.Message)

@@ -111,6 +111,12 @@ const (
 	ReasonNameTaken = "NameTaken"
 	// ReasonCrashLooping means that the receiver starts and ends again.
 	ReasonCrashLooping = "CrashLooping"
+	// ReasonVolumeFull means that the receiver ended because its volume is full.
+	ReasonVolumeFull = "VolumeFull"
+	// ReasonVolumeFailing means that the receiver ended because its volume cannot be read or written.
+	ReasonVolumeFailing = "VolumeFailing"
+	// ReasonDataDamaged means that the receiver ended because the database on its volume looks damaged.
+	ReasonDataDamaged = "DataDamaged"
 	// ReasonImageNotPulled means that the node cannot get the receiver's image.
 	ReasonImageNotPulled = "ImageNotPulled"
 	// ReasonUnschedulable means that no node takes the receiver.

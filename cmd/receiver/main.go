@@ -28,8 +28,8 @@ func main() {
 	os.Exit(code)
 }
 
-// run is the program without its process. It returns the exit code: 0 after it was told to end, 1 after a failure, 2
-// for wrong flags.
+// run is the program without its process. It returns the exit code: 0 after it was told to end, 1 after a failure that
+// package config has no code for, 2 for wrong flags.
 func run(ctx context.Context, args []string, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "migrate" {
 		return migrate(ctx, args[1:], stderr)
@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	}
 	if err != nil {
 		log.Error("the receiver ends", "error", err)
-		return 1
+		return webhookserver.ExitCode(err)
 	}
 	log.Info("ended")
 	return 0

@@ -3,11 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/onsi/gomega"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
 
 func TestFlags(t *testing.T) {
@@ -29,6 +33,17 @@ func TestFlags(t *testing.T) {
 		if code := run(context.Background(), tc.args, &stderr); code != tc.code || !strings.Contains(stderr.String(), tc.says) {
 			t.Errorf("%s: exit code %d, want %d:\n%s", name, code, tc.code, &stderr)
 		}
+	}
+}
+
+func TestADamagedDatabaseHasAnExitCodeOfItsOwn(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "receiver.db"), bytes.Repeat([]byte("not a database. "), 1024), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	if code := run(context.Background(), addresses("--data-dir="+dir), &stderr); code != config.ExitDataDamaged {
+		t.Errorf("exit code %d:\n%s", code, &stderr)
 	}
 }
 

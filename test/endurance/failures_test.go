@@ -131,6 +131,7 @@ var _ = Describe("A channel whose volume is full", Ordered, func() {
 				condition, err := small.ready(ctx)
 				g.Expect(err).NotTo(HaveOccurred())
 				g.Expect(condition.Status).To(Equal(metav1.ConditionFalse))
+				g.Expect(condition.Reason).To(BeElementOf(v1alpha1.ReasonVolumeFull, v1alpha1.ReasonTurningAway), condition.Message)
 				said = condition
 			}).WithContext(ctx).Should(Succeed())
 			t.await(ctx, between)

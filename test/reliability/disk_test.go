@@ -2,10 +2,13 @@ package reliability
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
 
 // diskSize is in MiB.
@@ -19,8 +22,10 @@ func TestAFullVolume(t *testing.T) {
 	r := startReceiver(t, s)
 	l := m.begin(r.public, "full")
 	l.await(t, warmUp)
+	fresh, closed := s.in(t, "fresh"), s.in(t, "closed")
+	emptyStore(t, closed)
 	free := v.fill()
-	if code := r.exit(); code != 1 {
+	if code := r.exit(); code != config.ExitVolumeFull {
 		t.Errorf("exit code %d", code)
 	}
 	acknowledged := l.end()
@@ -30,15 +35,42 @@ func TestAFullVolume(t *testing.T) {
 			t.Errorf("webhooks were answered %d", status)
 		}
 	}
-	// As long as it is full, a new start says so, too.
-	if stuck := launch(t, s); stuck.public == "" {
-		stuck.exit()
+	// As long as it is full, every start says so, too: after that end, the first of all, and one after an orderly end.
+	for _, again := range []settings{s, fresh, closed} {
+		stuck := launch(t, again)
+		if stuck.public != "" {
+			stuck.kill()
+			continue
+		}
+		if code := stuck.exit(); code != config.ExitVolumeFull {
+			t.Errorf("exit code %d", code)
+		}
 		says(t, stuck, "the volume is full: enlarge the PersistentVolumeClaim")
-	} else {
-		stuck.kill()
 	}
 	free()
 	intact(t, m, s, acknowledged)
+}
+
+// in returns settings with another directory of the same volume.
+func (s settings) in(t *testing.T, name string) settings {
+	t.Helper()
+	s.DataDir = filepath.Join(s.DataDir, name)
+	if err := os.Mkdir(s.DataDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// emptyStore makes a store and closes it.
+func emptyStore(t *testing.T, s settings) {
+	t.Helper()
+	made, err := s.open(t.Context())
+	if err == nil {
+		err = made.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A volume that fails: every read and write gives an input or output error.
@@ -49,7 +81,7 @@ func TestAFailingVolume(t *testing.T) {
 	l := m.begin(r.public, "failing")
 	l.await(t, warmUp)
 	l.cut(v)
-	if code := r.exit(); code != 1 {
+	if code := r.exit(); code != config.ExitVolumeFailed {
 		t.Errorf("exit code %d", code)
 	}
 	acknowledged := l.end()

@@ -91,9 +91,8 @@ func runReceiver(text string) int {
 	}
 	if err != nil {
 		log.Error("the receiver ends", "error", err)
-		return 1
 	}
-	return 0
+	return webhookserver.ExitCode(err)
 }
 
 // receiver is a running process of a receiver.

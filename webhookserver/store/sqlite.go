@@ -39,6 +39,7 @@ type SQLiteOptions struct {
 
 // SQLite is the embedded store: one file, one process, one writer.
 type SQLite struct {
+	dir     string
 	lock    *os.File
 	db      *sql.DB
 	conn    *sql.Conn
@@ -53,7 +54,7 @@ type SQLite struct {
 }
 
 // OpenSQLite opens the embedded store, and waits for as long as another process has it open. The error is ErrForeign,
-// ErrTooNew, ErrNetworkFileSystem, or one of the file system.
+// ErrTooNew, ErrNetworkFileSystem, ErrVolumeFull, ErrVolumeFailed, ErrDamaged, or another of the file system.
 func OpenSQLite(ctx context.Context, o SQLiteOptions) (*SQLite, error) {
 	if o.Clock == nil {
 		o.Clock = clock.System{}
@@ -66,11 +67,11 @@ func OpenSQLite(ctx context.Context, o SQLiteOptions) (*SQLite, error) {
 	}
 	lock, err := lockFile(ctx, filepath.Join(o.Dir, sqliteLock), o)
 	if err != nil {
-		return nil, err
+		return nil, advise(err, o.Dir)
 	}
-	s := &SQLite{lock: lock, failed: make(chan struct{})}
+	s := &SQLite{dir: o.Dir, lock: lock, failed: make(chan struct{})}
 	if err := s.open(ctx, filepath.Join(o.Dir, sqliteFile), o.Clock); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the store: %w", advise(err)), s.release())
+		return nil, errors.Join(fmt.Errorf("open the store: %w", advise(err, s.dir)), s.release())
 	}
 	s.committer = newCommitter(1, s.commit)
 	return s, nil
@@ -202,7 +203,7 @@ func (s *SQLite) Err() error {
 
 func (s *SQLite) fail(err error) {
 	s.failOnce.Do(func() {
-		s.err = fmt.Errorf("the store failed and has to be opened anew: %w", advise(err))
+		s.err = fmt.Errorf("the store failed and has to be opened anew: %w", advise(err, s.dir))
 		close(s.failed)
 	})
 }

@@ -42,7 +42,7 @@ func TestSQLiteFailsForGoodWhenTheDiskIsFull(t *testing.T) {
 	default:
 		t.Error("the store does not say that it failed")
 	}
-	if s.Err() == nil || !strings.Contains(s.Err().Error(), "full") {
+	if !errors.Is(s.Err(), ErrVolumeFull) || !strings.Contains(s.Err().Error(), "enlarge the PersistentVolumeClaim") {
 		t.Errorf("Err: %v", s.Err())
 	}
 	// A small row would fit, but nothing is tried again.
