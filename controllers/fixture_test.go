@@ -124,6 +124,12 @@ func (f *fixture) create(change ...func(*v1alpha1.WhatsAppChannel)) *v1alpha1.Wh
 	return channel
 }
 
+// outlast waits until a channel that is made now is younger than another. The API server stamps them with whole seconds.
+func outlast(older *v1alpha1.WhatsAppChannel) {
+	GinkgoHelper()
+	Eventually(time.Now).Should(BeTemporally(">=", older.CreationTimestamp.Add(time.Second)))
+}
+
 // createReady makes a channel and its receiver's pod, and waits until the channel is ready.
 func (f *fixture) createReady(change ...func(*v1alpha1.WhatsAppChannel)) *v1alpha1.WhatsAppChannel {
 	GinkgoHelper()

@@ -78,6 +78,7 @@ var _ = Describe("The phone number", func() {
 
 	It("serves one channel, the older", func() {
 		older := f.createReady()
+		outlast(older)
 		younger := f.create(func(c *v1alpha1.WhatsAppChannel) { c.Name = "zz-second" })
 		expectBroken(younger, v1alpha1.ReasonNumberTaken, `the older channel "support"`)
 		f.runReceiver(younger)

@@ -44,6 +44,8 @@ func TestRepliesWhileDeliveryIsHeld(t *testing.T) {
 		t.Helper()
 		w := withZammad(t, stoppedClock())
 		ticket := w.open()
+		// What is not told on the ticket yet would wait with the replies.
+		w.wantReceived("Thanks for writing.")
 		w.declare(func(c *config.Channel) { c.Delivery = config.Held })
 		w.eventually("held", func() bool { return w.status().Held })
 		w.emma.Replies(ticket, "One")
@@ -118,9 +120,9 @@ func TestTicketsWaitUntilZammadIsMended(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := withZammad(t, stoppedClock())
 			tc.disturb(w)
+			w.later("the reason is told", func() bool { return w.reason() == tc.reason })
 			w.customer.Says(w.number.ID, "one")
 			w.customer.Says(w.number.ID, "two")
-			w.later("the reason is told", func() bool { return w.reason() == tc.reason })
 			w.eventually("the welcome, which does not wait", func() bool { return len(w.received()) == 1 })
 			if got := w.zammad.Tickets(); len(got) != 0 {
 				t.Fatalf("%d tickets", len(got))
