@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
+	"golang.org/x/sync/singleflight"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,6 +18,9 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 )
+
+// secretTimeout bounds the read of a Secret, which several channels may wait for.
+const secretTimeout = 30 * time.Second
 
 // maxSecretValue bounds what is read from a key. Tokens have a few hundred bytes; a Secret may have a megabyte.
 const maxSecretValue = 8 << 10
@@ -36,6 +41,9 @@ type secretReader struct {
 	metadata client.Reader
 	live     client.Reader
 
+	// reads are those that are under way of Secrets that the cache shows, by name and version.
+	reads singleflight.Group
+
 	mu   sync.Mutex
 	kept map[types.NamespacedName]*corev1.Secret
 }
@@ -46,12 +54,42 @@ func (r *secretReader) get(ctx context.Context, key types.NamespacedName) (*core
 	if err != nil {
 		return nil, err
 	}
-	r.mu.Lock()
-	kept := r.kept[key]
-	r.mu.Unlock()
-	if watched != nil && kept != nil && kept.UID == watched.UID && kept.ResourceVersion == watched.ResourceVersion {
+	if watched == nil {
+		return r.read(ctx, key)
+	}
+	if kept := r.current(key, watched); kept != nil {
 		return kept, nil
 	}
+	// Whoever needs this version while another reads it waits for that. A caller that gives up does not end it for the others.
+	reading := r.reads.DoChan(key.String()+"/"+watched.ResourceVersion, func() (any, error) {
+		if kept := r.current(key, watched); kept != nil {
+			return kept, nil
+		}
+		return r.read(context.WithoutCancel(ctx), key)
+	})
+	select {
+	case shared := <-reading:
+		secret, _ := shared.Val.(*corev1.Secret)
+		return secret, shared.Err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// current returns what is kept of a Secret, or nil where the cache shows another version of it.
+func (r *secretReader) current(key types.NamespacedName, watched *metav1.PartialObjectMetadata) *corev1.Secret {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if kept := r.kept[key]; kept != nil && kept.UID == watched.UID && kept.ResourceVersion == watched.ResourceVersion {
+		return kept
+	}
+	return nil
+}
+
+// read reads a Secret live, and keeps it.
+func (r *secretReader) read(ctx context.Context, key types.NamespacedName) (*corev1.Secret, error) {
+	ctx, cancel := context.WithTimeout(ctx, secretTimeout)
+	defer cancel()
 	secret := &corev1.Secret{}
 	if err := r.live.Get(ctx, key, secret); err != nil {
 		r.forget(key)
