@@ -57,14 +57,18 @@ func (r *Reconciler) resolvePhoneNumber(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// lookUp lists the account's numbers, and chooses the channel's.
+// lookUp lists the account's numbers, and chooses the channel's. Status lists them only while there is something to choose: a
+// choice is for good, and with all numbers of an account in each of its channels, the lists would grow with their square.
 func (r *Reconciler) lookUp(ctx context.Context, s *scope, fresh *freshness) (cloudapi.PhoneNumber, *finding, error) {
 	numbers, err := r.graph.phoneNumbers(ctx, fresh, s.access(), s.channel.Spec.BusinessAccountID)
 	if err != nil {
 		return cloudapi.PhoneNumber{}, nil, err
 	}
-	s.numbersRead, s.numbers = true, available(numbers)
 	chosen, problem := choose(s.channel.Spec, numbers)
+	s.numbersRead, s.numbers = true, nil
+	if problem != nil {
+		s.numbers = available(numbers)
+	}
 	return chosen, problem, nil
 }
 

@@ -39,7 +39,7 @@ var _ = Describe("The phone number", func() {
 		Eventually(f.condition(channel, v1alpha1.ConditionPhoneNumberReady)).Should(beTrue(v1alpha1.ReasonConnected))
 		status := f.current(channel).Status
 		Expect(status.PhoneNumber.DisplayPhoneNumber).To(Equal("+44 20 7946 0119"))
-		Expect(status.AvailablePhoneNumbers).To(HaveLen(100))
+		Expect(status.AvailablePhoneNumbers).To(BeEmpty(), "there is nothing to choose any more")
 	})
 
 	It("is asked for where the account has several", func() {
@@ -52,6 +52,16 @@ var _ = Describe("The phone number", func() {
 		f.change(channel, func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = other.DisplayPhoneNumber })
 		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
 		Expect(f.current(channel).Status.PhoneNumber.ID).To(Equal(other.ID))
+		Expect(f.current(channel).Status.AvailablePhoneNumbers).To(BeEmpty())
+	})
+
+	It("is asked for with at most a hundred of the account's numbers", func() {
+		for n := range 120 {
+			f.addNumber(fmt.Sprintf("+44 20 7947 %04d", n))
+		}
+		channel := f.create()
+		expectBroken(channel, v1alpha1.ReasonAwaitingChoice, "see status.availablePhoneNumbers")
+		Expect(f.current(channel).Status.AvailablePhoneNumbers).To(HaveLen(100))
 	})
 
 	It("is named with the account's numbers where the account does not have it", func() {

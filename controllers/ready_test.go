@@ -36,7 +36,6 @@ var _ = Describe("A channel", func() {
 		read := f.current(channel)
 		Expect(read.Finalizers).To(ConsistOf(v1alpha1.Finalizer))
 		Expect(read.Status.PhoneNumber.ID).To(Equal(f.number.ID))
-		Expect(read.Status.AvailablePhoneNumbers).To(HaveLen(1))
 		Expect(read.Status.App.ID).To(Equal(f.app.ID))
 		Expect(read.Status.Registration.URL).To(Equal(f.callbackURL(channel)))
 		Expect(read.Status.Registration.IntendedURL).To(BeEmpty())

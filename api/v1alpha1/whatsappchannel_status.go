@@ -32,7 +32,7 @@ type WhatsAppChannelStatus struct {
 	// +optional
 	PhoneNumber *PhoneNumberStatus `json:"phoneNumber,omitempty"`
 
-	// availablePhoneNumbers are the numbers that the business account has, so that one of them can be chosen.
+	// availablePhoneNumbers are the numbers that the business account has, as long as one of them has to be chosen.
 	// +listType=map
 	// +listMapKey=id
 	// +kubebuilder:validation:MaxItems=100

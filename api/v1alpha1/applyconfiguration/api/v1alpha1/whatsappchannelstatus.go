@@ -23,7 +23,7 @@ type WhatsAppChannelStatusApplyConfiguration struct {
 	VerifyTokenSecretRef *SecretKeyReferenceApplyConfiguration `json:"verifyTokenSecretRef,omitempty"`
 	// phoneNumber is the number that was found in the business account.
 	PhoneNumber *PhoneNumberStatusApplyConfiguration `json:"phoneNumber,omitempty"`
-	// availablePhoneNumbers are the numbers that the business account has, so that one of them can be chosen.
+	// availablePhoneNumbers are the numbers that the business account has, as long as one of them has to be chosen.
 	AvailablePhoneNumbers []AvailablePhoneNumberApplyConfiguration `json:"availablePhoneNumbers,omitempty"`
 	// app is the app at Meta that the access token belongs to.
 	App *AppStatusApplyConfiguration `json:"app,omitempty"`
