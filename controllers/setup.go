@@ -3,18 +3,19 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -39,7 +40,7 @@ const (
 	// Names of the cache's indexes of channels.
 	phoneNumberIndex = "status.phoneNumber.id"
 	callbackURLIndex = "status.callbackURL"
-	secretIndex      = "spec.secretNames"
+	secretIndex      = "spec.namedSecrets"
 
 	// outsideTimeout bounds all calls of one reconciliation to the outside, and reconciliationTimeout the whole of it: it
 	// leaves time for the status in any case, because a pause that is not written down is not kept.
@@ -53,12 +54,15 @@ const (
 	lastRetry  = 15 * time.Minute
 )
 
-// NewScheme returns a scheme with all kinds that the operator works with. A manager adds to its scheme, so each needs its own.
+// NewScheme returns a scheme with the kinds that the operator works with, and no others, because each takes memory. A manager
+// adds to its scheme, so each needs its own.
 func NewScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
-	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
-	utilruntime.Must(v1alpha1.AddToScheme(scheme))
-	utilruntime.Must(gatewayv1.Install(scheme))
+	for _, add := range []func(*runtime.Scheme) error{
+		corev1.AddToScheme, appsv1.AddToScheme, policyv1.AddToScheme, networkingv1.AddToScheme, gatewayv1.Install, v1alpha1.AddToScheme,
+	} {
+		utilruntime.Must(add(scheme))
+	}
 	return scheme
 }
 
@@ -200,16 +204,9 @@ func nonEmpty(values ...string) []string {
 	return out
 }
 
-// secretNames are the Secrets that a channel reads.
+// secretNames are the Secrets that a channel's spec names.
 func secretNames(channel *v1alpha1.WhatsAppChannel) []string {
-	names := []string{
-		channel.Spec.AccessTokenSecretRef.Name,
-		channel.Spec.AppSecretSecretRef.Name,
-		manifests.VerifyTokenName(channel.Name),
-		manifests.APIName(channel.Name),
-		manifests.AuthorityName(channel.Name),
-		manifests.HelpdeskName(channel.Name),
-	}
+	names := []string{channel.Spec.AccessTokenSecretRef.Name, channel.Spec.AppSecretSecretRef.Name}
 	if ref, _ := manifests.HelpdeskTokenRef(channel); ref != nil {
 		names = append(names, ref.Name)
 	}
@@ -219,7 +216,8 @@ func secretNames(channel *v1alpha1.WhatsAppChannel) []string {
 	if postgres := channel.Spec.Receiver.Storage.Postgres; postgres != nil {
 		names = append(names, postgres.DSNSecretRef.Name)
 	}
-	return nonEmpty(names...)
+	slices.Sort(names)
+	return nonEmpty(slices.Compact(names)...)
 }
 
 // channelOf leads from an object of a channel to the channel.
@@ -231,9 +229,15 @@ func channelOf(_ context.Context, object client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: name}}}
 }
 
-// usersOfSecret leads from a Secret to the channels that read it.
+// usersOfSecret leads from a Secret to the channels that read it: those that name it, and the one that has it made.
 func (r *Reconciler) usersOfSecret(ctx context.Context, object client.Object) []reconcile.Request {
 	users := r.channelsBy(ctx, secretIndex, object.GetName(), object, client.InNamespace(object.GetNamespace()))
+	if name := manifests.ChannelOfSecret(object.GetName()); name != "" {
+		key := types.NamespacedName{Namespace: object.GetNamespace(), Name: name}
+		if err := r.Client.Get(ctx, key, &v1alpha1.WhatsAppChannel{}); !apierrors.IsNotFound(err) {
+			users = append(users, reconcile.Request{NamespacedName: key})
+		}
+	}
 	if len(users) == 0 {
 		r.secrets.forget(client.ObjectKeyFromObject(object))
 	}

@@ -17,8 +17,11 @@ import (
 	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -45,7 +48,13 @@ const (
 
 var (
 	environment *envtest.Environment
-	scheme      = controllers.NewScheme()
+	// scheme has what the specs look at, besides what the operator does.
+	scheme = func() *runtime.Scheme {
+		scheme := controllers.NewScheme()
+		utilruntime.Must(eventsv1.AddToScheme(scheme))
+		utilruntime.Must(rbacv1.AddToScheme(scheme))
+		return scheme
+	}()
 	// api is an administrator's client, past any cache.
 	api client.Client
 	// operatorConfig is that of a user with exactly the rights of config/rbac/role.yaml.

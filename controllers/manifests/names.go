@@ -3,6 +3,8 @@
 package manifests
 
 import (
+	"strings"
+
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -56,17 +58,36 @@ func ReceiverHost(namespace, channel string) string {
 // DataName is the name of a channel's PersistentVolumeClaim.
 func DataName(channel string) string { return channel + "-data" }
 
+// What the names of the Secrets that the operator makes for a channel add to the channel's.
+const (
+	verifyTokenSuffix = "-verify-token"
+	apiSuffix         = "-api"
+	authoritySuffix   = "-authority"
+	helpdeskSuffix    = "-helpdesk"
+)
+
 // VerifyTokenName is the name of the Secret with a generated verify token.
-func VerifyTokenName(channel string) string { return channel + "-verify-token" }
+func VerifyTokenName(channel string) string { return channel + verifyTokenSuffix }
 
 // APIName is the name of the Secret with the two tokens and the certificate of a receiver's private API.
-func APIName(channel string) string { return channel + "-api" }
+func APIName(channel string) string { return channel + apiSuffix }
 
 // AuthorityName is the name of the Secret with the key of the authority that the certificate of the private API is from.
-func AuthorityName(channel string) string { return channel + "-authority" }
+func AuthorityName(channel string) string { return channel + authoritySuffix }
 
 // HelpdeskName is the name of the Secret with what the helpdesk signs its calls with.
-func HelpdeskName(channel string) string { return channel + "-helpdesk" }
+func HelpdeskName(channel string) string { return channel + helpdeskSuffix }
+
+// ChannelOfSecret returns the name of the channel that the operator makes a Secret of this name for, or nothing where it makes
+// none of such a name.
+func ChannelOfSecret(name string) string {
+	for _, suffix := range []string{verifyTokenSuffix, apiSuffix, authoritySuffix, helpdeskSuffix} {
+		if channel, made := strings.CutSuffix(name, suffix); made {
+			return channel
+		}
+	}
+	return ""
+}
 
 // Labels are the labels of every object of a channel.
 func Labels(channel string) map[string]string {
