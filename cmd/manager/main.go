@@ -29,7 +29,6 @@ import (
 	controllerconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
@@ -111,7 +110,7 @@ func newManager(kubernetes *rest.Config, o options) (ctrl.Manager, error) {
 		Metrics: metricsserver.Options{
 			BindAddress:    o.metricsBindAddress,
 			SecureServing:  true,
-			FilterProvider: filters.WithAuthenticationAndAuthorization,
+			FilterProvider: filterMetrics,
 			// HTTP/2 brought denials of service, and a scrape does not need it.
 			TLSOpts: []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }},
 		},
