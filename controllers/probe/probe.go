@@ -46,6 +46,8 @@ func (e *Error) Error() string { return e.text }
 const (
 	// timeout bounds the whole handshake. Meta is hardly more patient.
 	timeout = 10 * time.Second
+	// lookupTimeout bounds the look where a hostname leads that is called through a proxy.
+	lookupTimeout = 2 * time.Second
 	// maxBody is more than any challenge.
 	maxBody = 4 << 10
 )
@@ -61,11 +63,16 @@ type Options struct {
 	AllowLoopback bool
 	// DialContext replaces the dialer, for tests. Addresses are then not checked.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+	// Proxy says which proxy a request goes through, if any; HTTPS_PROXY and NO_PROXY if nil.
+	Proxy func(*http.Request) (*url.URL, error)
 }
 
 // Prober makes handshakes. It is safe for concurrent use.
 type Prober struct {
-	client *http.Client
+	proxy         func(*http.Request) (*url.URL, error)
+	allowLoopback bool
+	// direct checks the address that it dials, and proxied dials the proxy, which whoever runs the operator chose.
+	direct, proxied *http.Client
 }
 
 // New returns a Prober. It honours HTTPS_PROXY and NO_PROXY, as all calls to the outside do.
@@ -73,23 +80,58 @@ func New(o Options) *Prober {
 	dialer := &net.Dialer{Timeout: 5 * time.Second, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		return checkAddress(address, o.AllowLoopback)
 	}}
-	transport := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           dialer.DialContext,
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs},
-		TLSHandshakeTimeout:   5 * time.Second,
-		ResponseHeaderTimeout: timeout,
-		// A probe tells about a new connection, as Meta's call will be one.
-		DisableKeepAlives: true,
-	}
+	guarded, free := dialer.DialContext, (&net.Dialer{Timeout: dialer.Timeout}).DialContext
 	if o.DialContext != nil {
-		transport.DialContext = o.DialContext
+		guarded, free = o.DialContext, o.DialContext
 	}
-	return &Prober{client: &http.Client{
-		Transport:     transport,
+	p := &Prober{proxy: o.Proxy, allowLoopback: o.AllowLoopback}
+	if p.proxy == nil {
+		p.proxy = http.ProxyFromEnvironment
+	}
+	p.direct, p.proxied = newClient(o.RootCAs, nil, guarded), newClient(o.RootCAs, p.proxy, free)
+	return p
+}
+
+func newClient(
+	roots *x509.CertPool, proxy func(*http.Request) (*url.URL, error), dial func(ctx context.Context, network, address string) (net.Conn, error),
+) *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy:                 proxy,
+			DialContext:           dial,
+			TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+			TLSHandshakeTimeout:   5 * time.Second,
+			ResponseHeaderTimeout: timeout,
+			// A probe tells about a new connection, as Meta's call will be one.
+			DisableKeepAlives: true,
+		},
 		Timeout:       timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	}
+}
+
+// do sends a request, through the proxy where there is one for it. A proxy may stand where a hostname must not lead, but what it
+// is asked for must not lead there either. A name that only the proxy can resolve is the proxy's to judge.
+func (p *Prober) do(request *http.Request) (*http.Response, error) {
+	via, err := p.proxy(request)
+	if err != nil {
+		return nil, err
+	}
+	if via == nil {
+		return p.direct.Do(request)
+	}
+	ctx, cancel := context.WithTimeout(request.Context(), lookupTimeout)
+	defer cancel()
+	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", request.URL.Hostname())
+	if err != nil {
+		addresses = nil
+	}
+	for _, address := range addresses {
+		if err := checkAddress(netip.AddrPortFrom(address, 443).String(), p.allowLoopback); err != nil {
+			return nil, err
+		}
+	}
+	return p.proxied.Do(request)
 }
 
 // checkAddress refuses addresses that lead to the node or to nobody: a channel's hostname must not make the operator
@@ -121,7 +163,7 @@ func (p *Prober) Probe(ctx context.Context, callbackURL, verifyToken, challenge 
 	if err != nil {
 		return &Error{NameNotResolved, "the callback URL is not a URL"}
 	}
-	response, err := p.client.Do(request)
+	response, err := p.do(request)
 	if err != nil {
 		return classify(err)
 	}

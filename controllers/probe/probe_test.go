@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -89,6 +90,55 @@ func TestProbe(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A proxy of the admin's own choice may listen on this host itself. It opens no way to where a hostname must not lead.
+func TestThroughAProxy(t *testing.T) {
+	target := httptest.NewUnstartedServer(http.HandlerFunc(echo))
+	target.Config.ErrorLog = log.New(io.Discard, "", 0)
+	target.StartTLS()
+	defer target.Close()
+	asked := make(chan string, 10)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Method + " " + r.Host
+		onwards, err := (&net.Dialer{}).DialContext(r.Context(), "tcp", target.Listener.Addr().String())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		w.WriteHeader(http.StatusOK)
+		caller, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		go func() { _, _ = io.Copy(onwards, caller); _ = onwards.Close() }()
+		_, _ = io.Copy(caller, onwards)
+		_ = caller.Close()
+	}))
+	defer proxy.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(target.Certificate())
+	at, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prober := New(Options{RootCAs: roots, Proxy: http.ProxyURL(at)})
+	if err := prober.Probe(t.Context(), "https://wa.example.com/helpdesk/support", token, challenge); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-asked; got != "CONNECT wa.example.com:443" {
+		t.Errorf("the proxy was asked for %q", got)
+	}
+	for _, inside := range []string{"127.0.0.1", "169.254.169.254", "[::1]", "localhost"} {
+		var failure *Error
+		if err := prober.Probe(t.Context(), "https://"+inside+"/helpdesk/support", token, challenge); !errors.As(err, &failure) || failure.Problem != AddressNotAllowed {
+			t.Errorf("%s: %v", inside, err)
+		}
+	}
+	if len(asked) > 0 {
+		t.Errorf("the proxy was asked for %q", <-asked)
 	}
 }
 
