@@ -201,18 +201,3 @@ func (r *Reconciler) remove(ctx context.Context, s *scope, name string, object c
 	err = r.Client.Delete(ctx, object, client.Preconditions{UID: &uid})
 	return client.IgnoreNotFound(err)
 }
-
-// refusal returns the finding for an error that only a person can help: an object that is not ours, or one that the
-// API server does not accept. It returns nil for all other errors.
-func refusal(err error, foreignReason, refusedReason string) *finding {
-	var foreign *foreignError
-	switch {
-	case errors.As(err, &foreign):
-		return fails(foreignReason, foreign.Error())
-	case apierrors.HasStatusCause(err, namespaceTerminating):
-		return nil
-	case apierrors.IsInvalid(err), apierrors.IsForbidden(err):
-		return fails(refusedReason, fmt.Sprintf("The API server refuses an object of the channel: %s.", err))
-	}
-	return nil
-}

@@ -38,7 +38,7 @@ func (r *Reconciler) expose(ctx context.Context, s *scope) error {
 			continue
 		}
 		err := kind.expose(ctx, s)
-		if f := refusal(err, v1alpha1.ReasonNameTaken, v1alpha1.ReasonRefused); f != nil {
+		if f := s.refusal(err, v1alpha1.ReasonNameTaken, v1alpha1.ReasonRefused); f != nil {
 			s.callback = f
 			s.wakeUpIn(refusedInterval)
 			continue

@@ -1,16 +1,21 @@
 package controllers_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"regexp"
 	"strings"
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 	toolscache "k8s.io/client-go/tools/cache"
 
@@ -39,12 +44,16 @@ type faultPlan struct {
 	dieAt string
 	// drop is the number of the watch event that gets lost; 0 is none.
 	drop int
+	// forbid says that the API server allows no write but of channels, as one does that has not read the roles yet.
+	forbid bool
 
 	// dead says that nothing arrives any more, and killed that the last write did.
 	dead    bool
 	killed  bool
 	dropped bool
 	writes  []string
+	// refused are the writes that were forbidden.
+	refused []string
 	events  []string
 }
 
@@ -72,7 +81,7 @@ func (i *injection) none() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, plan := range i.plans {
-		plan.dead, plan.dieAfter, plan.dieAt, plan.drop = false, -1, "", 0
+		plan.dead, plan.dieAfter, plan.dieAt, plan.drop, plan.forbid = false, -1, "", 0, false
 	}
 }
 
@@ -124,6 +133,11 @@ func (i *injection) pass(next http.RoundTripper, r *http.Request, namespace, wha
 		i.mu.Unlock()
 		return next.RoundTrip(r)
 	}
+	if plan.forbid && strings.HasPrefix(r.URL.Path, "/api") && !strings.Contains(what, " whatsappchannels/") {
+		plan.refused = append(plan.refused, what)
+		i.mu.Unlock()
+		return forbidden(r)
+	}
 	plan.writes = append(plan.writes, what)
 	last := len(plan.writes) == plan.dieAfter || what == plan.dieAt
 	plan.dead = last
@@ -137,6 +151,17 @@ func (i *injection) pass(next http.RoundTripper, r *http.Request, namespace, wha
 	}
 	i.read(func() { plan.killed = true })
 	return nil, errDead
+}
+
+// forbidden is what the API server answers to who lacks a right.
+func forbidden(r *http.Request) (*http.Response, error) {
+	status := apierrors.NewForbidden(schema.GroupResource{Resource: "services"}, "support-receiver", errors.New("the user has not the right")).Status()
+	status.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}
+	body, err := json.Marshal(status)
+	return &http.Response{
+		StatusCode: http.StatusForbidden, Request: r, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+	}, err
 }
 
 // newInformer makes the informers of an operator's cache.

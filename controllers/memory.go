@@ -17,8 +17,11 @@ type memory struct {
 	exists map[string]bool
 	// troubled says that the channel was ready before, or that something was warned of since.
 	troubled bool
-	probe    probeMemory
-	mirror   mirrorMemory
+	// forbiddenSince is since when the API server has forbidden a write of the channel's objects, each time that it was tried;
+	// zero if it did not at the last one.
+	forbiddenSince time.Time
+	probe          probeMemory
+	mirror         mirrorMemory
 }
 
 // probeMemory is the last handshake through the callback URL.

@@ -31,8 +31,6 @@ const (
 	// unwatchedSecretInterval is how often a Secret is looked for that is missing or lacks the label: such a one is not
 	// watched.
 	unwatchedSecretInterval = time.Minute
-	// refusedInterval is how often an object is applied again that the API server refused.
-	refusedInterval = time.Minute
 
 	// maxRequestLength is how much of the annotation requestedAt status keeps.
 	maxRequestLength = 256

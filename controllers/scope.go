@@ -91,6 +91,8 @@ type observed struct {
 
 	// graphFailure is why Meta could not be asked to the end.
 	graphFailure error
+	// forbidden says that the API server forbade a write, and failed that a phase has to be tried again.
+	forbidden, failed bool
 	// again asks for another reconciliation at once, because this one only prepared a step.
 	again bool
 	// wakeUps are the times at which something has to be looked at again.

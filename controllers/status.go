@@ -34,7 +34,7 @@ var conditionOrder = []string{
 // desiredStatus computes the status from what the phases observed. What they did not look at stays as it was.
 func (r *Reconciler) desiredStatus(s *scope) v1alpha1.WhatsAppChannelStatus {
 	status := *s.channel.Status.DeepCopy()
-	status.ObservedGeneration = new(s.channel.Generation)
+	status.ObservedGeneration = new(s.observedGeneration())
 	if s.invalidSpec == nil {
 		s.version = judgeVersion(r.Options.Graph.Version, s.now)
 	}
@@ -122,6 +122,15 @@ func (s *scope) findings() map[string]*finding {
 	return findings
 }
 
+// observedGeneration is the generation that the status speaks of. Where a phase has to be tried again, a new spec was not
+// acted on yet: who waits for it has to wait on. A new channel's first status has no earlier one to speak of.
+func (s *scope) observedGeneration() int64 {
+	if earlier := ptr.Deref(s.channel.Status.ObservedGeneration, 0); s.failed && earlier > 0 {
+		return earlier
+	}
+	return s.channel.Generation
+}
+
 // toCondition keeps the time of the last transition where the condition's status did not change.
 func (s *scope) toCondition(conditionType string, f *finding) metav1.Condition {
 	condition := metav1.Condition{
@@ -129,7 +138,7 @@ func (s *scope) toCondition(conditionType string, f *finding) metav1.Condition {
 		Status:             f.status,
 		Reason:             f.reason,
 		Message:            bounded(f.message, 4096),
-		ObservedGeneration: s.channel.Generation,
+		ObservedGeneration: s.observedGeneration(),
 		LastTransitionTime: metav1.Time{Time: s.now.Truncate(time.Second)},
 	}
 	if known := s.condition(conditionType); known != nil && known.Status == f.status {

@@ -85,7 +85,7 @@ func (r *Reconciler) volume(ctx context.Context, s *scope) error {
 
 // blockOnRefusal turns an error that only a person can help into the reason why there is no receiver.
 func (r *Reconciler) blockOnRefusal(s *scope, err error) error {
-	if f := refusal(err, v1alpha1.ReasonNameTaken, v1alpha1.ReasonRefused); f != nil {
+	if f := s.refusal(err, v1alpha1.ReasonNameTaken, v1alpha1.ReasonRefused); f != nil {
 		s.blockReceiver(f)
 		s.wakeUpIn(refusedInterval)
 		return nil

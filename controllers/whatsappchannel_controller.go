@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -156,6 +157,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	var failures []error
 	if s.invalidSpec = r.validate(s.channel); s.invalidSpec == nil {
 		failures = append(failures, r.runPhases(ctx, s)...)
+	}
+	s.failed = worthRetrying(failures) != nil
+	if !s.forbidden {
+		s.memory.forbiddenSince = time.Time{}
 	}
 	status := r.desiredStatus(s)
 	if err := r.writeStatus(ctx, s, status); err != nil {

@@ -1,0 +1,43 @@
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+const (
+	// refusedInterval is how often an object is applied again that the API server refused.
+	refusedInterval = time.Minute
+	// forbiddenPatience is how long a write that the API server forbids is tried again at once. An API server that has just
+	// started forbids what it allows as soon as it has read the roles.
+	forbiddenPatience = 15 * time.Second
+)
+
+// refusal returns the finding for an error that only a person can help: an object that is not ours, or one that the
+// API server does not accept. It returns nil for all other errors.
+func (s *scope) refusal(err error, foreignReason, refusedReason string) *finding {
+	var foreign *foreignError
+	switch {
+	case errors.As(err, &foreign):
+		return fails(foreignReason, foreign.Error())
+	case apierrors.HasStatusCause(err, namespaceTerminating):
+		return nil
+	case apierrors.IsForbidden(err) && s.mayPass():
+		return nil
+	case apierrors.IsInvalid(err), apierrors.IsForbidden(err):
+		return fails(refusedReason, fmt.Sprintf("The API server refuses an object of the channel: %s.", err))
+	}
+	return nil
+}
+
+// mayPass notes that the API server forbade something, and reports whether it has not for long.
+func (s *scope) mayPass() bool {
+	s.forbidden = true
+	if s.memory.forbiddenSince.IsZero() {
+		s.memory.forbiddenSince = s.now
+	}
+	return s.now.Sub(s.memory.forbiddenSince) < forbiddenPatience
+}
