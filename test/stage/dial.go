@@ -14,10 +14,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/plugin/portforward"
 )
+
+// readyPatience bounds how long a connection waits for a pod that is ready.
+const readyPatience = 5 * time.Second
 
 // HTTPClient reaches Services of the cluster by their names there, such as https://meta.meta.svc, through port
 // forwarding. It trusts the given authorities, the system's where they are nil, and never reuses a connection: each
@@ -48,7 +52,7 @@ func (c *Cluster) DialService(ctx context.Context, _, address string) (net.Conn,
 	if err := c.Get(ctx, client.ObjectKey{Namespace: name[1], Name: name[0]}, &service); err != nil {
 		return nil, err
 	}
-	pod, err := c.readyPod(ctx, service)
+	pod, err := c.awaitReadyPod(ctx, service)
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +61,18 @@ func (c *Cluster) DialService(ctx context.Context, _, address string) (net.Conn,
 		return nil, err
 	}
 	return portforward.Dial(ctx, c.config, client.ObjectKeyFromObject(&pod), target)
+}
+
+// awaitReadyPod returns a pod of a Service that is ready, or becomes so within a moment, as one may that has just started.
+func (c *Cluster) awaitReadyPod(ctx context.Context, service corev1.Service) (pod corev1.Pod, err error) {
+	waited := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, readyPatience, true, func(ctx context.Context) (bool, error) {
+		pod, err = c.readyPod(ctx, service)
+		return err == nil, nil
+	})
+	if err == nil {
+		err = waited
+	}
+	return pod, err
 }
 
 func (c *Cluster) readyPod(ctx context.Context, service corev1.Service) (corev1.Pod, error) {
