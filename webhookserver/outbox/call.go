@@ -103,11 +103,16 @@ func (o *Outbox) look(ctx context.Context, j job) error {
 	e := j.effect
 	caller := o.Callers[e.Kind.Destination()]
 	remoteID, found, err := caller.Find(ctx, e)
-	var verdict Verdict
+	var (
+		verdict Verdict
+		stops   bool
+	)
 	if err != nil {
-		if verdict = caller.Judge(err); verdict.Means == Stop || verdict.Means == StopUntilChanged {
-			o.stop(e.Kind.Destination(), verdict, j.configuration)
-		}
+		verdict = caller.Judge(err)
+		stops = verdict.Means == Stop || verdict.Means == StopUntilChanged
+	}
+	if stops {
+		o.stop(e.Kind.Destination(), verdict, j.configuration)
 	}
 	return o.Store.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error {
 		now := o.Clock.Now()
@@ -116,7 +121,7 @@ func (o *Outbox) look(ctx context.Context, j job) error {
 			return o.done(tx, e, remoteID)
 		case exhausted(e, now):
 			return finish(tx, e, store.EffectDead, conversation.Unknown, "the helpdesk did not do this in seven days", now)
-		case verdict.Means == Stop || verdict.Means == StopUntilChanged:
+		case stops:
 			return tx.HoldEffect(e, now, false)
 		case err != nil:
 			return tx.HoldEffect(e, now.Add(max(o.backoff(e.Attempts), verdict.After)), true)
