@@ -70,7 +70,7 @@ func containerProblem(channel *v1alpha1.WhatsAppChannel, status *corev1.Containe
 		}
 		if status.State.Running != nil && !status.Ready {
 			return fails(v1alpha1.ReasonStarting, fmt.Sprintf(
-				"The receiver runs and cannot take webhooks yet. If that lasts, its volume or database does not answer. See: kubectl logs --namespace %s deployment/%s",
+				"The receiver runs and cannot take webhooks yet. If that lasts, its volume or database does not answer, or its database can be read and not written. See: kubectl logs --namespace %s deployment/%s",
 				channel.Namespace, manifests.ReceiverName(channel.Name)))
 		}
 	case crashLoop:

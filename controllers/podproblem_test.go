@@ -61,7 +61,7 @@ func TestPodProblem(t *testing.T) {
 		"a volume that fails":           {[]corev1.Pod{pod(0, ended(waiting("CrashLoopBackOff"), "Error", config.ExitVolumeFailed))}, v1alpha1.ReasonVolumeFailing, `PersistentVolumeClaim "support-data"`},
 		"a damaged database":            {[]corev1.Pod{pod(0, ended(waiting("CrashLoopBackOff"), "Error", config.ExitDataDamaged))}, v1alpha1.ReasonDataDamaged, `PersistentVolumeClaim "support-data"`},
 		"an image that went":            {[]corev1.Pod{pod(0, ended(waiting("ImagePullBackOff"), "Error", config.ExitVolumeFull))}, v1alpha1.ReasonImageNotPulled, "example.com/receiver:1"},
-		"one that is not ready":         {[]corev1.Pod{pod(0, running)}, v1alpha1.ReasonStarting, "database does not answer"},
+		"one that is not ready":         {[]corev1.Pod{pod(0, running)}, v1alpha1.ReasonStarting, "database does not answer, or its database can be read and not written"},
 		"no image":                      {[]corev1.Pod{pod(0, waiting("ImagePullBackOff"))}, v1alpha1.ReasonImageNotPulled, "example.com/receiver:1"},
 		"a mount":                       {[]corev1.Pod{pod(0, waiting("ContainerCreating"))}, v1alpha1.ReasonMountFailing, "cannot be mounted"},
 		"the newest counts":             {[]corev1.Pod{pod(time.Hour, waiting("ImagePullBackOff")), pod(0, waiting("CrashLoopBackOff"))}, v1alpha1.ReasonCrashLooping, ""},

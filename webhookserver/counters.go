@@ -37,7 +37,7 @@ type counters struct {
 	counts   func(context.Context) (store.Counts, error)
 }
 
-func newCounters(counts func(context.Context) (store.Counts, error), durable func() float64, turnAway func() edge.Result) *counters {
+func newCounters(counts func(context.Context) (store.Counts, error), durable func() float64, turnedAway func() string) *counters {
 	metrics.ExposeMetadata(true)
 	c := &counters{own: metrics.NewSet(), requests: map[edge.Result]*metrics.Counter{}, counts: counts}
 	for _, result := range edge.Results() {
@@ -45,7 +45,7 @@ func newCounters(counts func(context.Context) (store.Counts, error), durable fun
 	}
 	c.own.NewGauge(durableGauge, durable)
 	c.own.NewGauge(turningAway, func() float64 {
-		if turnAway() != "" {
+		if turnedAway() != "" {
 			return 1
 		}
 		return 0

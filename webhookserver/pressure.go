@@ -28,6 +28,8 @@ func (l Limits) minFree(total int64) int64 { return min(l.MinFreeDisk, total/10)
 // pressure is what there is too much of at present.
 type pressure struct {
 	lowDisk, backlogged atomic.Bool
+	// refusal is why the store takes no writes though it can be read; nil if it takes them.
+	refusal atomic.Pointer[string]
 	// unread counts how often in a row the store could not be read.
 	unread atomic.Int32
 }
@@ -36,7 +38,7 @@ type pressure struct {
 // is back before.
 const maxUnread = 3
 
-// turnAway tells why webhooks are turned away, empty if they are not.
+// turnAway tells why webhooks are turned away before it is tried to store them, empty if they are not.
 func (p *pressure) turnAway() edge.Result {
 	switch {
 	case p.lowDisk.Load():
@@ -49,6 +51,9 @@ func (p *pressure) turnAway() edge.Result {
 
 // reason tells people why webhooks are turned away, in a sentence; empty if they are not.
 func (p *pressure) reason() string {
+	if why := p.refusal.Load(); why != nil {
+		return *why
+	}
 	switch p.turnAway() {
 	case edge.LowDisk:
 		return "The volume is nearly full. Enlarge its PersistentVolumeClaim, or let spec.receiver.storage.retentionDays remove what is old."
@@ -82,9 +87,7 @@ func (s *Server) watchPressure(ctx context.Context, r *running) error {
 		if limits.MinFreeDisk > 0 && r.space != nil {
 			s.lookAtDisk(r.space, limits)
 		}
-		if limits.MaxBacklog > 0 {
-			s.lookAtBacklog(ctx, r.store, limits.MaxBacklog)
-		}
+		s.lookAtStore(ctx, r.store, limits.MaxBacklog)
 		if !s.pause(ctx, pressureInterval) {
 			return nil
 		}
@@ -111,23 +114,52 @@ func (s *Server) lookAtDisk(space func() (free, total int64, err error), limits 
 	}
 }
 
-func (s *Server) lookAtBacklog(ctx context.Context, opened store.Store, limit int64) {
+// lookAtStore keeps current whether the store can be read and written, and whether too much waits in it.
+func (s *Server) lookAtStore(ctx context.Context, opened store.Store, maxBacklog int64) {
+	why, err := opened.Refusal(ctx)
+	s.noteRefusal(why, err)
+	if why != "" {
+		err = nil
+	} else if err == nil && maxBacklog > 0 {
+		err = s.lookAtBacklog(ctx, opened, maxBacklog)
+	}
+	switch unread := s.pressure.unread.Load(); {
+	case err == nil && unread >= maxUnread:
+		s.log.Info("the store answers again")
+	case err != nil && unread == maxUnread-1:
+		s.log.Error("the store does not answer, so webhooks cannot be taken and Meta keeps them", "error", err)
+	}
+	if err != nil {
+		s.pressure.unread.Add(1)
+		return
+	}
+	s.pressure.unread.Store(0)
+}
+
+// noteRefusal notes why the store takes no writes. As long as it does not answer at all, nothing is known to have changed.
+func (s *Server) noteRefusal(why string, err error) {
+	was := s.pressure.refusal.Load()
+	switch {
+	case why != "":
+		defer s.pressure.refusal.Store(&why)
+		if was == nil || *was != why {
+			s.log.Error("webhooks cannot be stored, and Meta keeps them", "reason", why, "error", err)
+		}
+	case err == nil && was != nil:
+		defer s.pressure.refusal.Store(nil)
+		s.log.Info("the database takes writes again; webhooks are taken")
+	}
+}
+
+func (s *Server) lookAtBacklog(ctx context.Context, opened store.Store, limit int64) error {
 	was := s.pressure.backlogged.Load()
 	var backlogged bool
 	if err := opened.View(ctx, func(tx *store.Tx) (err error) {
 		backlogged, err = tx.BacklogAbove(mostWaiting(was, limit))
 		return err
 	}); err != nil {
-		if s.pressure.unread.Load() == maxUnread-1 {
-			s.log.Error("the store does not answer, so webhooks cannot be taken and Meta keeps them", "error", err)
-		}
-		s.pressure.unread.Add(1)
-		return
+		return err
 	}
-	if s.pressure.unread.Load() >= maxUnread {
-		s.log.Info("the store answers again; webhooks are taken")
-	}
-	s.pressure.unread.Store(0)
 	defer s.pressure.backlogged.Store(backlogged)
 	switch {
 	case backlogged && !was:
@@ -136,4 +168,5 @@ func (s *Server) lookAtBacklog(ctx context.Context, opened store.Store, limit in
 	case was && !backlogged:
 		s.log.Info("the backlog is worked off; webhooks are taken")
 	}
+	return nil
 }

@@ -77,8 +77,9 @@ type Server struct {
 	// shaken tells that there was a handshake.
 	shaken   chan struct{}
 	pressure pressure
-	// durability is what the store last said of itself.
+	// durability is what the store last said of itself, and counted what it was last found to hold.
 	durability atomic.Pointer[store.Durability]
+	counted    atomic.Pointer[store.Counts]
 }
 
 // running is what works on an open store.
@@ -115,7 +116,7 @@ func New(o Options) (*Server, error) {
 		s.privateTLS = mount.NewCertificate(o.ConfigDir,
 			mount.CertificateFiles{Certificate: config.PrivateCertificateFile, Key: config.PrivateKeyFile}, o.Clock, o.Log)
 	}
-	s.counters = newCounters(s.counts, s.durable, s.pressure.turnAway)
+	s.counters = newCounters(s.counts, s.durable, s.pressure.reason)
 	var err error
 	s.listeners, err = listen(o)
 	return s, err

@@ -23,13 +23,21 @@ func (s *Server) counts(ctx context.Context) (c store.Counts, err error) {
 		c, err = tx.Counts()
 		return err
 	})
+	if err == nil {
+		s.counted.Store(&c)
+	}
 	return c, err
 }
 
 func (s *Server) status(ctx context.Context) (config.Status, error) {
 	counts, err := s.counts(ctx)
 	if err != nil {
-		return config.Status{}, err
+		// A standby is not read, because what it shows may be old. That must not keep back why.
+		last := s.counted.Load()
+		if last == nil || s.pressure.refusal.Load() == nil {
+			return config.Status{}, err
+		}
+		counts = *last
 	}
 	status := config.Status{
 		Version:           version.String(),

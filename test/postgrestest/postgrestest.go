@@ -252,6 +252,14 @@ func (s *Server) Exec(statements ...string) {
 	}
 }
 
+// Demote starts the server again as a standby, as one is after a fail-over to another: it can be read and not written.
+func (s *Server) Demote() {
+	s.tb.Helper()
+	s.Exec(`COPY (SELECT 1 WHERE false) TO '` + filepath.Join(s.dir, "data", "standby.signal") + `'`)
+	s.Stop()
+	s.Run()
+}
+
 // Stop ends the server and everything that it was doing.
 func (s *Server) Stop() {
 	if s.leash != nil {

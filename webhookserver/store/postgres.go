@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
@@ -64,7 +64,9 @@ type Postgres struct {
 	begin, view string
 	// insert stores webhooks.
 	insert string
-	failed chan struct{}
+	// failing tells that a write failed since one of a webhook succeeded last.
+	failing atomic.Bool
+	failed  chan struct{}
 }
 
 // OpenPostgres opens a store in PostgreSQL, and waits for as long as the server cannot be used. The error is
@@ -167,7 +169,7 @@ func settle(c *pgx.ConnConfig) {
 	// Statements without a name are all that a pooler in transaction mode can pass on.
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec
 	c.StatementCacheCapacity, c.DescriptionCacheCapacity = 0, 0
-	c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	c.ValidateConnect = validate
 	c.RuntimeParams["application_name"] = "whatsapp-operator"
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = 10 * time.Second

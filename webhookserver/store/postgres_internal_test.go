@@ -1,8 +1,10 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -78,5 +80,26 @@ func TestPostgresErrorsOfTheServerAreNotTheStatements(t *testing.T) {
 	}
 	if err := errors.New("a value cannot be scanned"); errors.Is(judgePostgres(err, false), ErrUnavailable) {
 		t.Error("an error of this program is the server's")
+	}
+}
+
+func TestARefusedWriteIsExplained(t *testing.T) {
+	coded := func(code string) error { return unavailable(&pgconn.PgError{Code: code}) }
+	for name, tc := range map[string]struct {
+		err  error
+		want refusalError
+	}{
+		"no synchronous standby":    {unavailable(context.DeadlineExceeded), refusesInTime},
+		"a statement that hangs":    {coded("57014"), refusesInTime},
+		"read-only":                 {coded("25006"), refusesByDefault},
+		"a connection to a standby": {unavailable(refusesAsStandby), refusesAsStandby},
+		"the server ends":           {coded("57P01"), ""},
+		"the way to the server":     {unavailable(io.ErrUnexpectedEOF), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := explain(tc.err); got != tc.want {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
 	}
 }

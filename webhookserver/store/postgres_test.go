@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -254,4 +255,99 @@ func TestPostgresTellsWhetherItIsDurable(t *testing.T) {
 		gomega.NewWithT(t).Eventually(func() (store.Durability, error) { return s.Durability(t.Context()) }).WithTimeout(time.Minute).
 			Should(gomega.And(gomega.HaveField("Durable", tc.want), gomega.HaveField("Reason", gomega.ContainSubstring(tc.says))), tc.setting)
 	}
+}
+
+func TestPostgresTellsWhyItCannotBeWritten(t *testing.T) {
+	server := postgrestest.Start(t, postgrestest.Options{})
+	s := openPostgres(t, server, "channel")
+	defer s.Close()
+	exec := func(statements ...string) func() { return func() { server.Exec(statements...) } }
+	// What the server does when a table cannot become longer.
+	server.Exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no' USING ERRCODE = TG_ARGV[0]; END $$`)
+	refuse := func(code string) func() {
+		return exec(`CREATE TRIGGER refuse BEFORE INSERT ON channel.inbox FOR EACH ROW EXECUTE FUNCTION refuse('` + code + `')`)
+	}
+	let := exec(`DROP TRIGGER refuse ON channel.inbox`)
+	for _, tc := range []struct {
+		name, says  string
+		spoil, mend func()
+		// unseen tells that only a write shows it.
+		unseen bool
+	}{
+		{name: "a standby", says: "its server is a standby", spoil: server.Demote, mend: exec(`SELECT pg_promote()`)},
+		{
+			name: "sessions begin read-only", says: "default_transaction_read_only is on",
+			spoil: exec(`ALTER DATABASE postgres SET default_transaction_read_only = on`,
+				`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'whatsapp-operator'`),
+			mend: exec(`SET default_transaction_read_only = off`, `ALTER DATABASE postgres RESET default_transaction_read_only`),
+		},
+		{
+			name: "sessions become read-only", says: "default_transaction_read_only is on",
+			spoil: exec(`ALTER SYSTEM SET default_transaction_read_only = on`, `SELECT pg_reload_conf()`),
+			mend:  exec(`SET default_transaction_read_only = off`, `ALTER SYSTEM RESET default_transaction_read_only`, `SELECT pg_reload_conf()`),
+		},
+		{name: "a full disk", says: "its disk is full", spoil: refuse("53100"), mend: let, unseen: true},
+		{name: "another reason", says: "SQLSTATE 58030", spoil: refuse("58030"), mend: let, unseen: true},
+	} {
+		g := gomega.NewWithT(t)
+		keep := func() error {
+			return s.Append(t.Context(), store.Webhook{ReceivedAt: storetest.At, Body: []byte(tc.name)})
+		}
+		why := func() string { why, _ := s.Refusal(t.Context()); return why }
+		g.Expect(keep()).To(gomega.Succeed(), tc.name)
+		g.Expect(why()).To(gomega.BeEmpty(), tc.name)
+		tc.spoil()
+		if tc.unseen {
+			g.Expect(keep()).To(gomega.MatchError(store.ErrUnavailable), tc.name)
+		}
+		// The server takes a setting up in its own time.
+		g.Eventually(why).WithTimeout(time.Minute).Should(gomega.ContainSubstring(tc.says), tc.name)
+		g.Expect(keep()).To(gomega.MatchError(store.ErrUnavailable), tc.name)
+		tc.mend()
+		g.Eventually(why).WithTimeout(time.Minute).Should(gomega.BeEmpty(), tc.name)
+		g.Eventually(keep).WithTimeout(time.Minute).Should(gomega.Succeed(), tc.name)
+	}
+	var waiting []store.InboxRow
+	if err := s.View(t.Context(), func(tx *store.Tx) (err error) { waiting, err = tx.NextInbox(100, 1<<20); return err }); err != nil {
+		t.Fatal(err)
+	}
+	if len(waiting) != 10 {
+		t.Errorf("%d webhooks are stored, and 10 were acknowledged", len(waiting))
+	}
+}
+
+// A primary that is fenced off rather than ended keeps its connections.
+func TestPostgresLeavesAServerThatTakesNoWrites(t *testing.T) {
+	fenced, primary := postgrestest.Start(t, postgrestest.Options{}), postgrestest.Start(t, postgrestest.Options{})
+	if err := openPostgres(t, primary, "channel").Close(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.OpenPostgres(t.Context(), store.PostgresOptions{Schema: "channel", DSN: func() (string, error) {
+		both, err := url.Parse(fenced.DSN())
+		if err != nil {
+			return "", err
+		}
+		other, err := url.Parse(primary.DSN())
+		if err != nil {
+			return "", err
+		}
+		query := both.Query()
+		query.Set("host", query.Get("host")+","+other.Query().Get("host"))
+		both.RawQuery = query.Encode()
+		return both.String(), nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Append(t.Context(), store.Webhook{Body: []byte("before")}); err != nil {
+		t.Fatal(err)
+	}
+	fenced.Exec(`ALTER SYSTEM SET default_transaction_read_only = on`, `SELECT pg_reload_conf()`)
+	refused := func() string { why, _ := s.Refusal(t.Context()); return why }
+	g := gomega.NewWithT(t)
+	g.Eventually(refused).WithTimeout(time.Minute).ShouldNot(gomega.BeEmpty())
+	g.Expect(refused()).To(gomega.BeEmpty(), "the new primary takes writes")
+	g.Expect(s.Append(t.Context(), store.Webhook{Body: []byte("after")})).To(gomega.Succeed())
+	g.Expect(bodies(t, s)).To(gomega.HaveLen(1), "what the new primary has")
 }

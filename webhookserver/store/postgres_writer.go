@@ -27,7 +27,7 @@ func (p *Postgres) commitWebhooks(group []*write) error {
 	// A caller that goes away must not interrupt the others in the group.
 	ctx, cancel := context.WithTimeout(context.Background(), ingestTimeout)
 	defer cancel()
-	return p.with(ctx, func(conn *pgx.Conn) error {
+	err := p.with(ctx, func(conn *pgx.Conn) error {
 		oids, values, err := columns(conn.TypeMap(), times, bodies)
 		if err != nil {
 			return err
@@ -43,6 +43,10 @@ func (p *Postgres) commitWebhooks(group []*write) error {
 		}
 		return err
 	})
+	if err == nil && p.failing.Load() {
+		p.failing.Store(false)
+	}
+	return err
 }
 
 // columns encodes the parameters of the insertion of webhooks.
@@ -74,6 +78,9 @@ func (p *Postgres) commitUpdates(group []*write) error {
 		for _, w := range group {
 			if err := q.update(ctx, w, len(group) > 1); err != nil {
 				return err
+			}
+			if errors.Is(w.err, ErrUnavailable) {
+				p.failing.Store(true)
 			}
 		}
 		return q.commit(ctx)
@@ -117,6 +124,7 @@ func (p *Postgres) with(ctx context.Context, fn func(*pgx.Conn) error) error {
 	if err == nil {
 		return nil
 	}
+	p.failing.Store(true)
 	// After a fail-over all connections lead to the wrong server.
 	p.pool.Reset()
 	return unavailable(err)

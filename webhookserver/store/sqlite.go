@@ -216,6 +216,9 @@ func (s *SQLite) Durability(context.Context) (Durability, error) {
 	return Durability{Durable: true, Reason: "Every webhook is synced to the volume before it is acknowledged."}, s.Err()
 }
 
+// Refusal implements Store. A write that fails is the end of the process.
+func (s *SQLite) Refusal(context.Context) (string, error) { return "", s.Err() }
+
 // Close implements Store.
 func (s *SQLite) Close() error {
 	if !s.committer.close() {

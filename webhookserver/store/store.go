@@ -30,6 +30,10 @@ type Store interface {
 	Poll() time.Duration
 	// Durability tells whether what was acknowledged survives, as far as the engine's settings go.
 	Durability(ctx context.Context) (Durability, error)
+	// Refusal tells whether writes fail at present. Nothing is written to find out as long as the latest write succeeded.
+	// The error is what the store answered. If it can be read all the same, why says in sentences what refuses the writes,
+	// and what to do.
+	Refusal(ctx context.Context) (why string, err error)
 	// Close finishes the writes that were begun, and closes the store.
 	Close() error
 }
