@@ -31,6 +31,68 @@ func secretKey(name, key string) v1alpha1.SecretKeyReference {
 	return v1alpha1.SecretKeyReference{Name: name, Key: key}
 }
 
+// mutationsOfReplicas are of a spec that keeps its data in PostgreSQL, where receivers may be several.
+var mutationsOfReplicas = []mutation{
+	{
+		fields: []string{"receiver.replicas"},
+		set:    func(s *v1alpha1.WhatsAppChannelSpec) { s.Receiver.Replicas = new(int32(3)) },
+		change: func(s *v1alpha1.WhatsAppChannelSpec) { s.Receiver.Replicas = nil },
+	},
+	{
+		fields: []string{"receiver.replicas"},
+		set:    func(s *v1alpha1.WhatsAppChannelSpec) { s.Receiver.Replicas = nil },
+		change: func(s *v1alpha1.WhatsAppChannelSpec) { s.Receiver.Replicas = new(int32(1)) },
+	},
+}
+
+// mutationsOnPostgres are of such a spec, too.
+var mutationsOnPostgres = append(slices.Clone(mutationsOfReplicas), []mutation{
+	{
+		fields: []string{"receiver.storage.postgres.dsnSecretRef"},
+		set: func(s *v1alpha1.WhatsAppChannelSpec) {
+			s.Receiver.Storage.Postgres.DSNSecretRef = secretKey(secretName, "another-uri")
+		},
+		change: func(s *v1alpha1.WhatsAppChannelSpec) {
+			s.Receiver.Storage.Postgres.DSNSecretRef = secretKey("absent", "uri")
+		},
+	},
+	{
+		fields:    []string{"receiver.storage.postgres.schema"},
+		elsewhere: "never changes",
+	},
+	{
+		fields: []string{"receiver.storage.sqlite"},
+		set: func(s *v1alpha1.WhatsAppChannelSpec) {
+			s.Receiver.Replicas, s.Receiver.Storage.Postgres = nil, nil
+			s.Receiver.Storage.SQLite = &v1alpha1.SQLiteStorage{Size: new(resource.MustParse("2Gi"))}
+		},
+		change:    func(s *v1alpha1.WhatsAppChannelSpec) { s.Receiver.Replicas, s.Receiver.Storage.Postgres = nil, nil },
+		elsewhere: "data never changes places by itself",
+	},
+	{
+		fields: []string{"receiver.pod.topologySpreadConstraints"},
+		set: func(s *v1alpha1.WhatsAppChannelSpec) {
+			s.Receiver.Pod = &v1alpha1.ReceiverPod{TopologySpreadConstraints: []corev1.TopologySpreadConstraint{
+				{MaxSkew: 1, TopologyKey: "rack", WhenUnsatisfiable: corev1.ScheduleAnyway},
+			}}
+		},
+		change: func(s *v1alpha1.WhatsAppChannelSpec) {
+			s.Receiver.Pod = &v1alpha1.ReceiverPod{TopologySpreadConstraints: []corev1.TopologySpreadConstraint{
+				{MaxSkew: 2, TopologyKey: "rack", WhenUnsatisfiable: corev1.DoNotSchedule},
+			}}
+		},
+	},
+	{
+		fields: []string{"receiver.storage.whenDeleted", "receiver.storage.retentionDays"},
+		set: func(s *v1alpha1.WhatsAppChannelSpec) {
+			s.Receiver.Storage.WhenDeleted, s.Receiver.Storage.RetentionDays = v1alpha1.WhenDeletedDelete, new(int32(30))
+		},
+		change: func(s *v1alpha1.WhatsAppChannelSpec) {
+			s.Receiver.Storage.WhenDeleted, s.Receiver.Storage.RetentionDays = v1alpha1.WhenDeletedRetain, new(int32(365))
+		},
+	},
+}...)
+
 // mutations are good and bad ones: Secrets that are not there, annotations that are not allowed, a volume that cannot grow.
 var mutations = []mutation{
 	{
@@ -216,7 +278,7 @@ var mutations = []mutation{
 
 var _ = Describe("A spec", func() {
 	// T6, whose fields are those of the schema.
-	It("has no field that leaves a trace when it is unset, or that keeps the next change from being made", func() {
+	It("has a mutation for each of its fields", func() {
 		var known []string
 		for _, m := range mutations {
 			known = append(known, m.fields...)
@@ -225,43 +287,53 @@ var _ = Describe("A spec", func() {
 			Expect(slices.ContainsFunc(known, func(k string) bool { return field == k || strings.HasPrefix(field, k+".") })).To(BeTrue(),
 				"the schema has a field that no mutation sets: %s", field)
 		}
-
-		f := newFixture()
-		another := f.issue(cloudapitest.Token{})
-		f.setSecret(map[string]string{"another-token": another, "another-secret": f.app.Secret, "verify-token": "of-my-own", "uri": "postgres://database.example.com/support"})
-		runKubelet(f.namespace)
-		channel := f.create()
-		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
-		before, spec := f.children(channel), f.current(channel).Spec
-		// observed waits until the operator has acted on a spec, and returns the channel's objects.
-		observed := func(mutate func(*v1alpha1.WhatsAppChannelSpec)) map[string]string {
-			GinkgoHelper()
-			f.change(channel, func(c *v1alpha1.WhatsAppChannel) {
-				c.Spec = *spec.DeepCopy()
-				mutate(&c.Spec)
-			})
-			Eventually(func() bool {
-				read := f.current(channel)
-				return *read.Status.ObservedGeneration == read.Generation
-			}).Should(BeTrue())
-			return f.children(channel)
-		}
-		for _, m := range mutations {
-			if m.set == nil {
-				continue
-			}
-			description := strings.Join(m.fields, ", ")
-			set := observed(m.set)
-			if m.elsewhere == "" {
-				Expect(differences(before, set)).NotTo(BeEmpty(), "%s is without effect", description)
-			}
-			observed(m.change)
-			observed(func(*v1alpha1.WhatsAppChannelSpec) {})
-			// What a helpdesk signs with stays for when it calls again: the operator may not delete Secrets.
-			Eventually(func() []string { return without(differences(before, f.children(channel)), "Secret support-helpdesk") }).Should(BeEmpty(), description)
-			Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady), description)
-		}
 	})
+
+	DescribeTable("has no field that leaves a trace when it is unset, or that keeps the next change from being made",
+		func(mutations []mutation, base func(*v1alpha1.WhatsAppChannel)) {
+			f := newFixture()
+			another := f.issue(cloudapitest.Token{})
+			f.setSecret(map[string]string{
+				"another-token": another, "another-secret": f.app.Secret, "verify-token": "of-my-own",
+				"uri": "postgres://database.example.com/support", "another-uri": "postgres://database.example.com:5433/support",
+			})
+			runKubelet(f.namespace)
+			channel := f.create(base)
+			Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
+			before, spec := f.children(channel), f.current(channel).Spec
+			// observed waits until the operator has acted on a spec, and returns the channel's objects.
+			observed := func(mutate func(*v1alpha1.WhatsAppChannelSpec)) map[string]string {
+				GinkgoHelper()
+				f.change(channel, func(c *v1alpha1.WhatsAppChannel) {
+					c.Spec = *spec.DeepCopy()
+					mutate(&c.Spec)
+				})
+				Eventually(func() bool {
+					read := f.current(channel)
+					return *read.Status.ObservedGeneration == read.Generation
+				}).Should(BeTrue())
+				return f.children(channel)
+			}
+			for _, m := range mutations {
+				if m.set == nil {
+					continue
+				}
+				description := strings.Join(m.fields, ", ")
+				set := observed(m.set)
+				if m.elsewhere == "" {
+					Expect(differences(before, set)).NotTo(BeEmpty(), "%s is without effect", description)
+				}
+				observed(m.change)
+				observed(func(*v1alpha1.WhatsAppChannelSpec) {})
+				// What a helpdesk signs with stays for when it calls again: the operator may not delete Secrets.
+				Eventually(func() []string { return without(differences(before, f.children(channel)), "Secret support-helpdesk") }).Should(BeEmpty(), description)
+				Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady), description)
+			}
+		},
+		Entry("with the embedded database", mutations, func(*v1alpha1.WhatsAppChannel) {}),
+		Entry("with two receivers on PostgreSQL", mutationsOnPostgres, onPostgres(2)),
+		Entry("with one receiver on PostgreSQL", mutationsOfReplicas, onPostgres(1)),
+	)
 })
 
 // without are the differences but for one object.

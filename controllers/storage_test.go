@@ -11,19 +11,17 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
 
+func onPostgres(replicas int32) func(*v1alpha1.WhatsAppChannel) {
+	return func(c *v1alpha1.WhatsAppChannel) {
+		c.Spec.Receiver.Replicas = &replicas
+		c.Spec.Receiver.Storage.SQLite = nil
+		c.Spec.Receiver.Storage.Postgres = &v1alpha1.PostgresStorage{DSNSecretRef: secretKey(secretName, "uri"), Schema: "support"}
+	}
+}
+
 var _ = Describe("Storage in PostgreSQL", func() {
 	var f *fixture
 	BeforeEach(func() { f = newFixture() })
-
-	onPostgres := func(replicas int32) func(*v1alpha1.WhatsAppChannel) {
-		return func(c *v1alpha1.WhatsAppChannel) {
-			c.Spec.Receiver.Replicas = &replicas
-			c.Spec.Receiver.Storage.SQLite = nil
-			c.Spec.Receiver.Storage.Postgres = &v1alpha1.PostgresStorage{
-				DSNSecretRef: v1alpha1.SecretKeyReference{Name: secretName, Key: "uri"}, Schema: "support",
-			}
-		}
-	}
 
 	It("waits for its connection string, and runs as many receivers as declared without a volume", func() {
 		channel := f.create(onPostgres(2))
