@@ -44,24 +44,27 @@ var errHidden = errors.New("an object exists that the cache does not show")
 const noVersion = "1"
 
 // find reads an object of the channel from the cache, and returns false where it is not there. The cache holds only what
-// carries the operator's label, so what is known to exist all the same is read live. An object that nobody knows of is
-// left to make to find.
+// carries the operator's label, so what is known to exist all the same is read live, and so is everything where the cache is
+// not believed. An object that nobody knows of is left to make to find.
 func (r *Reconciler) find(ctx context.Context, s *scope, name string, into client.Object) (bool, error) {
 	cached := r.cached(into)
 	if cached == nil {
 		return false, nil
 	}
 	key := client.ObjectKey{Namespace: s.channel.Namespace, Name: name}
-	err := cached.Get(ctx, key, into)
-	if apierrors.IsNotFound(err) {
-		memorized := fmt.Sprintf("%T/%s", into, name)
+	memorized := fmt.Sprintf("%T/%s", into, name)
+	if !s.pastCache {
+		if err := cached.Get(ctx, key, into); !apierrors.IsNotFound(err) {
+			return err == nil, err
+		}
 		if !s.memory.exists[memorized] {
 			return false, nil
 		}
-		if err = r.Live.Get(ctx, key, into); apierrors.IsNotFound(err) {
-			delete(s.memory.exists, memorized)
-			return false, nil
-		}
+	}
+	err := r.Live.Get(ctx, key, into)
+	if apierrors.IsNotFound(err) {
+		delete(s.memory.exists, memorized)
+		return false, nil
 	}
 	return err == nil, err
 }

@@ -27,7 +27,7 @@ func (r *Reconciler) findAuthorityKey(ctx context.Context, s *scope, api *corev1
 		return nil, false, err
 	}
 	_, good := certificateFiles(api.Data).Good(manifests.ReceiverHost(s.channel.Namespace, s.channel.Name), s.now)
-	if good && watched != nil && metav1.IsControlledBy(watched, s.channel) {
+	if good && !s.pastCache && watched != nil && metav1.IsControlledBy(watched, s.channel) {
 		return nil, false, nil
 	}
 	secret, err := r.secrets.get(ctx, authorityOf(s.channel))

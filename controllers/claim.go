@@ -36,13 +36,28 @@ func (r *Reconciler) claim(ctx context.Context, s *scope) error {
 			visible = true
 			continue
 		}
-		if rival.DeletionTimestamp.IsZero() && older(rival, s.channel) {
+		if !rival.DeletionTimestamp.IsZero() || !older(rival, s.channel) {
+			continue
+		}
+		if stands, err := r.claimStands(ctx, rival); err != nil {
+			return err
+		} else if stands {
 			s.phoneNumber = taken(rival, s.channel)
 			return nil
 		}
 	}
 	s.held = visible
 	return nil
+}
+
+// claimStands asks the API server whether a channel that the cache shows is there, and claims the number that it claims there. A
+// channel must not wait for ever for one whose end the watch did not tell.
+func (r *Reconciler) claimStands(ctx context.Context, cached *v1alpha1.WhatsAppChannel) (bool, error) {
+	current := &v1alpha1.WhatsAppChannel{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(cached), current); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	return current.UID == cached.UID && claimed(current) == claimed(cached), nil
 }
 
 // reserve ends the reconciliation of a new channel whose number was found: the number has to be in status, where other

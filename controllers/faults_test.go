@@ -2,12 +2,15 @@ package controllers_test
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -114,6 +117,58 @@ var _ = Describe("A channel comes to the same end", func() {
 		}
 	})
 
+	// T5, too: after the end of an object no other event of it comes.
+	It("even if it is told of the end of nothing that the channel has", func() {
+		f := newFixture()
+		runKubelet(f.namespace)
+		channel := f.create(byIngress(nil), manual)
+		simulator.SetOverride(f.number.ID, f.app.ID, f.callbackURL(channel))
+		simulator.SubscribeAccount(f.account.ID, f.app.ID)
+		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
+		reference := f.children(channel)
+
+		plan := faults.plan(f, faultPlan{dieAfter: -1, dropEnds: true})
+		DeferCleanup(faults.none)
+		// unnoticed waits until so many ends did not come to be known, and lets the time pass after which the operator looks.
+		unnoticed := func(ends int, of *v1alpha1.WhatsAppChannel) {
+			GinkgoHelper()
+			Eventually(func() (n int) {
+				faults.read(func() { n = plan.ends })
+				return n
+			}).Should(Equal(ends))
+			faults.read(func() { plan.ends = 0 })
+			clock.Step(67 * time.Minute)
+			f.poke(of)
+		}
+
+		By("making again what was deleted")
+		f.deleteAll(channel)
+		Expect(f.children(channel)).To(BeEmpty())
+		unnoticed(len(reference), channel)
+		Eventually(func() []string { return differences(reference, f.children(channel)) }).Should(BeEmpty())
+		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
+
+		By("missing the credentials, and making the authority again, which is read where something else leads to it")
+		for _, name := range []string{secretName, "support-authority"} {
+			Expect(api.Delete(f.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: f.namespace}})).To(Succeed())
+		}
+		unnoticed(2, channel)
+		Eventually(func() []string { return differences(reference, f.children(channel)) }).Should(BeEmpty())
+		Eventually(f.condition(channel, v1alpha1.ConditionCredentialsValid)).Should(beFalse(v1alpha1.ReasonSecretNotFound))
+		f.poke(channel)
+		Consistently(f.condition(channel, v1alpha1.ConditionCredentialsValid), "300ms").Should(beFalse(v1alpha1.ReasonSecretNotFound))
+		f.createSecret(secretName, f.token, f.app.Secret)
+		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
+
+		By("handing the number over")
+		outlast(channel)
+		younger := f.create(manual, func(c *v1alpha1.WhatsAppChannel) { c.Name = "zz-second" })
+		Eventually(f.condition(younger, v1alpha1.ConditionPhoneNumberReady)).Should(beFalse(v1alpha1.ReasonNumberTaken))
+		Expect(api.Delete(f.ctx, channel)).To(Succeed())
+		unnoticed(1, younger)
+		Eventually(f.condition(younger, v1alpha1.ConditionPhoneNumberReady)).Should(beTrue(v1alpha1.ReasonConnected))
+	})
+
 	// T4: the cache is of before the deletion, and the name is another channel's by now.
 	It("even if the operator went on with a channel of the same name that is gone", func() {
 		f := newFixture()
@@ -155,28 +210,42 @@ var _ = Describe("A channel comes to the same end", func() {
 func (f *fixture) touchAll() {
 	GinkgoHelper()
 	channels := v1alpha1.GroupVersion.WithKind("WhatsAppChannel")
-	for _, kind := range append(childKinds, channels) {
-		list := &unstructured.UnstructuredList{}
-		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-		Expect(api.List(f.ctx, list, client.InNamespace(f.namespace))).To(Succeed())
-		for i := range list.Items {
-			touch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata": {"annotations": {"example.com/touched": "yes"}}}`))
-			Expect(client.IgnoreNotFound(api.Patch(f.ctx, &list.Items[i], touch))).To(Succeed())
-		}
+	for _, object := range f.objects(append(slices.Clone(childKinds), channels)) {
+		touch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata": {"annotations": {"example.com/touched": "yes"}}}`))
+		Expect(client.IgnoreNotFound(api.Patch(f.ctx, &object, touch))).To(Succeed())
+	}
+}
+
+// deleteAll deletes everything that the operator made for a channel.
+func (f *fixture) deleteAll(channel *v1alpha1.WhatsAppChannel) {
+	GinkgoHelper()
+	for _, object := range f.objects(childKinds, client.MatchingLabels(manifests.Labels(channel.Name))) {
+		// Nobody else takes the protection from a volume here.
+		unprotect := client.RawPatch("application/merge-patch+json", []byte(`{"metadata": {"finalizers": null}}`))
+		Expect(api.Patch(f.ctx, &object, unprotect)).To(Succeed())
+		Expect(client.IgnoreNotFound(api.Delete(f.ctx, &object))).To(Succeed())
 	}
 }
 
 // deleteOwnedBy does what the garbage collector would with what a channel that is gone owned.
 func (f *fixture) deleteOwnedBy(gone *v1alpha1.WhatsAppChannel) {
 	GinkgoHelper()
-	for _, kind := range childKinds {
-		list := &unstructured.UnstructuredList{}
-		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-		Expect(api.List(f.ctx, list, client.InNamespace(f.namespace), client.MatchingLabels(manifests.Labels(gone.Name)))).To(Succeed())
-		for i := range list.Items {
-			if metav1.IsControlledBy(&list.Items[i], gone) {
-				Expect(client.IgnoreNotFound(api.Delete(f.ctx, &list.Items[i]))).To(Succeed())
-			}
+	for _, object := range f.objects(childKinds, client.MatchingLabels(manifests.Labels(gone.Name))) {
+		if metav1.IsControlledBy(&object, gone) {
+			Expect(client.IgnoreNotFound(api.Delete(f.ctx, &object))).To(Succeed())
 		}
 	}
+}
+
+// objects are those of some kinds in the namespace.
+func (f *fixture) objects(kinds []schema.GroupVersionKind, options ...client.ListOption) []unstructured.Unstructured {
+	GinkgoHelper()
+	var found []unstructured.Unstructured
+	for _, kind := range kinds {
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+		Expect(api.List(f.ctx, list, append(options, client.InNamespace(f.namespace))...)).To(Succeed())
+		found = append(found, list.Items...)
+	}
+	return found
 }

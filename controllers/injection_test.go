@@ -44,6 +44,8 @@ type faultPlan struct {
 	dieAt string
 	// drop is the number of the watch event that gets lost; 0 is none.
 	drop int
+	// dropEnds lets every watch event get lost that tells of the end of an object.
+	dropEnds bool
 	// forbid says that the API server allows no write but of channels, as one does that has not read the roles yet.
 	forbid bool
 
@@ -51,7 +53,9 @@ type faultPlan struct {
 	dead    bool
 	killed  bool
 	dropped bool
-	writes  []string
+	// ends is how many ends of objects nobody was told of.
+	ends   int
+	writes []string
 	// refused are the writes that were forbidden.
 	refused []string
 	events  []string
@@ -81,7 +85,7 @@ func (i *injection) none() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, plan := range i.plans {
-		plan.dead, plan.dieAfter, plan.dieAt, plan.drop, plan.forbid = false, -1, "", 0, false
+		plan.dead, plan.dieAfter, plan.dieAt, plan.drop, plan.dropEnds, plan.forbid = false, -1, "", 0, false, false
 	}
 }
 
@@ -199,6 +203,10 @@ func (i *injection) event(event watch.Event) (watch.Event, bool) {
 	plan := i.plans[object.GetNamespace()]
 	if plan == nil {
 		return event, true
+	}
+	if plan.dropEnds && event.Type == watch.Deleted {
+		plan.ends++
+		return event, false
 	}
 	kind := event.Object.GetObjectKind().GroupVersionKind().Kind
 	plan.events = append(plan.events, string(event.Type)+" "+kind+" "+object.GetName())

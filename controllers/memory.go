@@ -15,6 +15,8 @@ type memory struct {
 	statusVersion string
 	// exists are the objects, by type and name, that are known to exist even if the cache does not show them.
 	exists map[string]bool
+	// lookedPastCache is when the channel's objects and Secrets were last read past the cache, or the channel was met.
+	lookedPastCache time.Time
 	// troubled says that the channel was ready before, or that something was warned of since.
 	troubled bool
 	// forbiddenSince is since when the API server has forbidden a write of the channel's objects, each time that it was tried;

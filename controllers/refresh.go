@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"hash/fnv"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -90,9 +89,7 @@ func (s *scope) interval() time.Duration {
 	if s.awaitsPaste() {
 		return pendingManualInterval
 	}
-	spread := fnv.New32a()
-	_, _ = spread.Write([]byte(s.channel.UID))
-	return refreshInterval + time.Duration(spread.Sum32())%refreshJitter
+	return s.hourly()
 }
 
 // awaitsPaste reports whether a person has to do something at Meta before the channel is registered.

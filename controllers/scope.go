@@ -18,7 +18,9 @@ type scope struct {
 	resourceVersion string
 	now             time.Time
 	memory          *memory
-	refresh         refreshPlan
+	// pastCache says that the cache is not believed what it shows of the channel's objects and Secrets.
+	pastCache bool
+	refresh   refreshPlan
 	observed
 }
 

@@ -38,13 +38,8 @@ var childKinds = []schema.GroupVersionKind{
 func (f *fixture) children(channel *v1alpha1.WhatsAppChannel) map[string]string {
 	GinkgoHelper()
 	found := map[string]string{}
-	for _, kind := range childKinds {
-		list := &unstructured.UnstructuredList{}
-		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-		Expect(api.List(f.ctx, list, client.InNamespace(f.namespace), client.MatchingLabels{manifests.ManagedByLabel: manifests.ManagedBy})).To(Succeed())
-		for i := range list.Items {
-			found[kind.Kind+" "+list.Items[i].GetName()] = f.normalized(channel, &list.Items[i])
-		}
+	for _, object := range f.objects(childKinds, client.MatchingLabels{manifests.ManagedByLabel: manifests.ManagedBy}) {
+		found[object.GetKind()+" "+object.GetName()] = f.normalized(channel, &object)
 	}
 	return found
 }

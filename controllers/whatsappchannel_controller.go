@@ -103,6 +103,7 @@ type phase struct {
 // firstPhases gather what all others build on.
 func (r *Reconciler) firstPhases() []phase {
 	return []phase{
+		{"look past the cache", r.lookPastCache},
 		{"claim", r.claim},
 		{"credential Secrets", r.credentialSecrets},
 		{"callback URL", r.resolveCallbackURL},

@@ -78,10 +78,22 @@ func AuthorityName(channel string) string { return channel + authoritySuffix }
 // HelpdeskName is the name of the Secret with what the helpdesk signs its calls with.
 func HelpdeskName(channel string) string { return channel + helpdeskSuffix }
 
+// madeSuffixes are those of all of them.
+var madeSuffixes = []string{verifyTokenSuffix, apiSuffix, authoritySuffix, helpdeskSuffix}
+
+// MadeSecrets are the names of the Secrets that the operator makes for a channel, as far as that needs them.
+func MadeSecrets(channel string) []string {
+	var names []string
+	for _, suffix := range madeSuffixes {
+		names = append(names, channel+suffix)
+	}
+	return names
+}
+
 // ChannelOfSecret returns the name of the channel that the operator makes a Secret of this name for, or nothing where it makes
 // none of such a name.
 func ChannelOfSecret(name string) string {
-	for _, suffix := range []string{verifyTokenSuffix, apiSuffix, authoritySuffix, helpdeskSuffix} {
+	for _, suffix := range madeSuffixes {
 		if channel, made := strings.CutSuffix(name, suffix); made {
 			return channel
 		}
