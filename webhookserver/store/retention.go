@@ -2,8 +2,11 @@ package store
 
 import "time"
 
-// aged are the tables whose rows are of no use to anything else once they are old, their keys, and their times.
-var aged = []struct{ table, key, at string }{
+// agedRows are the rows of a table that are of no use to anything else once they are old: their key, and their time,
+// which an index finds them by.
+type agedRows struct{ table, key, at string }
+
+var aged = []agedRows{
 	{"message", "wamid", "received_at"},
 	{"status", "wamid", "received_at"},
 	{"foreign_status", "id", "received_at"},
@@ -16,8 +19,7 @@ var aged = []struct{ table, key, at string }{
 // many it removed. A wamid that is forgotten would be taken for a new message if Meta repeated it.
 func (tx *Tx) ExpireRows(before time.Time, limit int) (removed int64, err error) {
 	for _, a := range aged {
-		n, err := tx.exec(`DELETE FROM `+a.table+` WHERE `+a.at+` < ? AND `+a.key+` IN (SELECT `+a.key+` FROM `+a.table+` WHERE `+a.at+` < ? ORDER BY `+a.at+` LIMIT ?)`,
-			millis(before), millis(before), limit)
+		n, err := tx.exec(a.expiry(), millis(before), millis(before), limit)
 		if err != nil {
 			return removed, err
 		}
@@ -27,6 +29,11 @@ func (tx *Tx) ExpireRows(before time.Time, limit int) (removed int64, err error)
 	n, err := tx.exec(`DELETE FROM effect WHERE id IN (
 		SELECT id FROM effect WHERE state IN (4, 5) AND kind <> 'open-ticket' AND finished_at < ? ORDER BY finished_at LIMIT ?)`, millis(before), limit)
 	return removed + n, err
+}
+
+// expiry removes the oldest from before a time, which is given twice, at most a number of them.
+func (a agedRows) expiry() string {
+	return `DELETE FROM ` + a.table + ` WHERE ` + a.at + ` < ? AND ` + a.key + ` IN (SELECT ` + a.key + ` FROM ` + a.table + ` WHERE ` + a.at + ` < ? ORDER BY ` + a.at + ` LIMIT ?)`
 }
 
 // ExpireTickets removes tickets of the built-in inbox that have been closed since before a time, with their articles,
@@ -50,35 +57,37 @@ func (tx *Tx) ExpireTickets(before time.Time, limit int) (int64, error) {
 	return int64(len(ids)), nil
 }
 
-// ExpireConversations looks at up to limit conversations in which nothing has happened since before a time, with an ID
-// above after, and removes those whose ticket is not open and for which nothing is left to do. It returns the last ID
-// that it looked at, empty if there are no more.
-func (tx *Tx) ExpireConversations(before time.Time, after string, limit int) (last string, removed int64, err error) {
-	ids, err := rows(tx, value[string], `SELECT id FROM conversation WHERE updated_at < ? AND id > ? ORDER BY id LIMIT ?`, millis(before), after, limit)
-	if err != nil {
-		return "", 0, err
-	}
+// OldConversations returns the IDs of conversations in which nothing has happened since before a time, in their order and
+// above after, at most limit of them. It may read all there are, and belongs into a View.
+func (tx *Tx) OldConversations(before time.Time, after string, limit int) ([]string, error) {
+	return rows(tx, value[string], `SELECT id FROM conversation WHERE updated_at < ? AND id > ? ORDER BY id LIMIT ?`, millis(before), after, limit)
+}
+
+// ExpireConversations removes those conversations in which still nothing has happened since before a time, whose ticket
+// is not open, and for which nothing is left to do. It returns how many it removed.
+func (tx *Tx) ExpireConversations(ids []string, before time.Time) (removed int64, err error) {
 	for _, id := range ids {
-		gone, err := tx.expireConversation(id)
+		gone, err := tx.expireConversation(id, before)
 		if err != nil {
-			return "", removed, err
+			return removed, err
 		}
 		if gone {
 			removed++
 		}
 	}
-	if len(ids) == limit {
-		last = ids[limit-1]
-	}
-	return last, removed, nil
+	return removed, nil
 }
 
-func (tx *Tx) expireConversation(id string) (bool, error) {
+func (tx *Tx) expireConversation(id string, before time.Time) (bool, error) {
+	var left int64
+	old, err := tx.row(`SELECT 1 FROM conversation WHERE id = ? AND updated_at < ?`, []any{id, millis(before)}, &left)
+	if err != nil || !old {
+		return false, err
+	}
 	state, _, err := tx.Conversation(id)
 	if err != nil || state.Open {
 		return false, err
 	}
-	var left int64
 	busy, err := tx.row(`SELECT 1 FROM effect WHERE conversation = ? AND state IN (0, 1, 2, 3, 6) LIMIT 1`, []any{id}, &left)
 	if err != nil || busy {
 		return false, err
@@ -101,37 +110,35 @@ func (tx *Tx) expireConversation(id string) (bool, error) {
 	return true, nil
 }
 
-// ExpireOpenings looks at up to limit effects with an ID above after that opened a ticket before a time, and removes
-// those whose ticket is no longer its conversation's open one. It returns the last ID that it looked at, zero if there
-// are no more.
-func (tx *Tx) ExpireOpenings(before time.Time, after int64, limit int) (last, removed int64, err error) {
-	openings, err := rows(tx, scanEffect, `SELECT `+effectColumns+` FROM effect
+// OldOpenings returns the effects that opened a ticket before a time, in the order of their IDs and above after, at most
+// limit of them. It may read all effects there are, and belongs into a View.
+func (tx *Tx) OldOpenings(before time.Time, after int64, limit int) ([]Effect, error) {
+	return rows(tx, scanEffect, `SELECT `+effectColumns+` FROM effect
 		WHERE state IN (4, 5) AND kind = 'open-ticket' AND finished_at < ? AND id > ? ORDER BY id LIMIT ?`, millis(before), after, limit)
-	if err != nil {
-		return 0, 0, err
-	}
+}
+
+// ExpireOpenings removes those of finished effects that opened a ticket whose ticket is no longer its conversation's open
+// one, and returns how many it removed.
+func (tx *Tx) ExpireOpenings(openings []Effect) (removed int64, err error) {
 	for _, e := range openings {
 		state, found, err := tx.Conversation(e.Conversation)
 		if err != nil {
-			return 0, removed, err
+			return removed, err
 		}
 		// What is still to be done for an epoch needs the ticket, even a closed one.
 		var left int64
 		busy, err := tx.row(`SELECT 1 FROM effect WHERE conversation = ? AND state IN (0, 1, 2, 3, 6) LIMIT 1`, []any{e.Conversation}, &left)
 		if err != nil {
-			return 0, removed, err
+			return removed, err
 		}
 		if busy || (found && state.Epoch == e.Epoch) {
 			continue
 		}
 		n, err := tx.exec(`DELETE FROM effect WHERE id = ?`, e.ID)
 		if err != nil {
-			return 0, removed, err
+			return removed, err
 		}
 		removed += n
 	}
-	if len(openings) == limit {
-		last = openings[limit-1].ID
-	}
-	return last, removed, nil
+	return removed, nil
 }

@@ -86,7 +86,7 @@ func agentArticles(t *testing.T, opener Opener) {
 		if err := tx.SaveConversation(conversation.State{ID: "c1", Epoch: 1}, At); err != nil {
 			return err
 		}
-		_, removed, err := tx.ExpireConversations(At.Add(time.Hour), "", 10)
+		removed, err := tx.ExpireConversations([]string{"c1"}, At.Add(time.Hour))
 		if removed != 1 {
 			t.Errorf("removed %d conversations", removed)
 		}

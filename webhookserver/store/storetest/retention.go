@@ -60,17 +60,27 @@ func retention(t *testing.T, opener Opener) {
 			return errors.Join(err, err2)
 		})
 	}
-	// Page by page, as what stays must not keep the rest from being looked at.
-	var opening int64
-	for more := true; more; more = opening != 0 {
-		update(t, s, func(tx *store.Tx) (err error) { opening, _, err = tx.ExpireOpenings(cutoff, opening, 1); return err })
+	// One by one, as what stays must not keep the rest from being looked at.
+	for after := int64(0); ; {
+		var list []store.Effect
+		view(t, s, func(tx *store.Tx) (err error) { list, err = tx.OldOpenings(cutoff, after, 1); return err })
+		if len(list) == 0 {
+			break
+		}
+		after = list[0].ID
+		update(t, s, func(tx *store.Tx) error { _, err := tx.ExpireOpenings(list); return err })
 	}
-	var last string
 	var removed int64
-	for more := true; more; more = last != "" {
+	for last := ""; ; {
+		var ids []string
+		view(t, s, func(tx *store.Tx) (err error) { ids, err = tx.OldConversations(cutoff, last, 1); return err })
+		if len(ids) == 0 {
+			break
+		}
+		last = ids[0]
 		update(t, s, func(tx *store.Tx) error {
-			next, n, err := tx.ExpireConversations(cutoff, last, 1)
-			last, removed = next, removed+n
+			n, err := tx.ExpireConversations(append(ids, "fresh"), cutoff)
+			removed += n
 			return err
 		})
 	}
