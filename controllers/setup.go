@@ -50,8 +50,10 @@ const (
 	firstLookupTimeout   = 10 * time.Second
 	concurrentReconciles = 16
 
+	// What failed is tried again after firstRetry, and then after twice as long each time, but lastRetry at most: what was
+	// declared while there was trouble is not to wait for long when that is over.
 	firstRetry = 750 * time.Millisecond
-	lastRetry  = 15 * time.Minute
+	lastRetry  = time.Minute
 )
 
 // NewScheme returns a scheme with the kinds that the operator works with, and no others, because each takes memory. A manager
@@ -137,7 +139,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrentReconciles,
 			ReconciliationTimeout:   reconciliationTimeout,
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+			RateLimiter:             retries(),
 		}).
 		Build(r)
 	if err != nil {
@@ -145,6 +147,11 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	}
 	r.gateway = &gatewayAPI{mgr: mgr, controller: built, namespaces: r.Options.WatchNamespaces}
 	return r.lookForGatewayAPI(ctx)
+}
+
+// retries says when a channel is tried again whose reconciliation failed. A change of it does not wait for that.
+func retries() workqueue.TypedRateLimiter[reconcile.Request] {
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry)
 }
 
 // claimOrEndChanged passes updates in which a channel claims another number than before, or is being deleted.
