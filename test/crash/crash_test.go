@@ -63,7 +63,7 @@ func TestNothingIsLostOrDoubledWhereverAProcessDies(t *testing.T) {
 		})
 	}
 	if crash.Thorough() {
-		// Of all helpdesks this one is told most by most requests. Above it has only its turn.
+		// It takes the most requests of all helpdesks, and above it has only its turn.
 		t.Run("Zammad", func(t *testing.T) {
 			report(t, crash.Exhaust(t, crash.World{Engine: crash.Postgres(t), Helpdesk: crash.NewZammad(t, 0), Replicas: 2}))
 		})
