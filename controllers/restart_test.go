@@ -107,12 +107,22 @@ var _ = Describe("An operator", func() {
 		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
 		before := f.children(channel)
 
+		By("doing what it could not finish, of which no event tells any more")
+		plan := faults.plan(f, faultPlan{dieAfter: -1, forbid: true})
+		DeferCleanup(faults.none)
+		f.change(channel, func(c *v1alpha1.WhatsAppChannel) { c.Spec.Delivery = v1alpha1.DeliveryHeld })
+		Eventually(func() (refused []string) {
+			faults.read(func() { refused = append(refused, plan.refused...) })
+			return refused
+		}).ShouldNot(BeEmpty())
 		restartAPIServer()
+		faults.none()
+		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beFalse(v1alpha1.ReasonHeld))
+
+		By("seeing what happens from then on")
 		service := &corev1.Service{}
 		f.get("support-receiver", service)
 		Expect(api.Delete(f.ctx, service)).To(Succeed())
-		f.change(channel, func(c *v1alpha1.WhatsAppChannel) { c.Spec.Delivery = v1alpha1.DeliveryHeld })
-		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beFalse(v1alpha1.ReasonHeld))
 		f.change(channel, func(c *v1alpha1.WhatsAppChannel) { c.Spec.Delivery = "" })
 		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
 		Eventually(func() []string { return differences(before, f.children(channel)) }).Should(BeEmpty())
