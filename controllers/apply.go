@@ -52,18 +52,18 @@ func (r *Reconciler) find(ctx context.Context, s *scope, name string, into clien
 		return false, nil
 	}
 	key := client.ObjectKey{Namespace: s.channel.Namespace, Name: name}
-	memorized := fmt.Sprintf("%T/%s", into, name)
 	if !s.pastCache {
 		if err := cached.Get(ctx, key, into); !apierrors.IsNotFound(err) {
+			s.memory.settle(into, name)
 			return err == nil, err
 		}
-		if !s.memory.exists[memorized] {
+		if !s.memory.existsUnseen(into, name) {
 			return false, nil
 		}
 	}
 	err := r.Live.Get(ctx, key, into)
 	if apierrors.IsNotFound(err) {
-		delete(s.memory.exists, memorized)
+		s.memory.settle(into, name)
 		return false, nil
 	}
 	return err == nil, err
@@ -96,7 +96,7 @@ func (r *Reconciler) make(ctx context.Context, s *scope, declared declaration, k
 	object.SetResourceVersion(noVersion)
 	err = r.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(manifests.ManagedBy), client.ForceOwnership)
 	if err == nil || apierrors.IsConflict(err) {
-		s.memory.exists[fmt.Sprintf("%T/%s", kind, *declared.GetName())] = true
+		s.memory.exists(kind, *declared.GetName())
 	}
 	if apierrors.IsConflict(err) {
 		return errHidden

@@ -28,6 +28,8 @@ func (r *Reconciler) findAuthorityKey(ctx context.Context, s *scope, api *corev1
 	}
 	_, good := certificateFiles(api.Data).Good(manifests.ReceiverHost(s.channel.Namespace, s.channel.Name), s.now)
 	if good && !s.pastCache && watched != nil && metav1.IsControlledBy(watched, s.channel) {
+		// It is read when the next certificate is issued.
+		r.secrets.forget(authorityOf(s.channel))
 		return nil, false, nil
 	}
 	secret, err := r.secrets.get(ctx, authorityOf(s.channel))

@@ -53,7 +53,7 @@ func (g *gatewayAPI) watch() (bool, error) {
 		Scheme:               g.mgr.GetScheme(),
 		Mapper:               g.mgr.GetRESTMapper(),
 		HTTPClient:           g.mgr.GetHTTPClient(),
-		DefaultTransform:     cache.TransformStripManagedFields(),
+		DefaultTransform:     compact(),
 		DefaultLabelSelector: labels.SelectorFromSet(labels.Set{manifests.ManagedByLabel: manifests.ManagedBy}),
 		DefaultNamespaces:    namespaced(g.namespaces),
 	}

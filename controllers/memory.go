@@ -1,10 +1,12 @@
 package controllers
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // memory is what the operator remembers of one channel between reconciliations. Losing it costs requests, never
@@ -13,8 +15,9 @@ type memory struct {
 	uid types.UID
 	// statusVersion is the resourceVersion that the last write of status or finalizer gave the channel.
 	statusVersion string
-	// exists are the objects, by type and name, that are known to exist even if the cache does not show them.
-	exists map[string]bool
+	// unseen are the objects, by type and name, that are known to exist and that the cache has not shown since; nil where there
+	// are none.
+	unseen map[string]bool
 	// lookedPastCache is when the channel's objects and Secrets were last read past the cache, or the channel was met.
 	lookedPastCache time.Time
 	// troubled says that the channel was ready before, or that something was warned of since.
@@ -63,7 +66,7 @@ func (m *memories) of(name types.NamespacedName, uid types.UID) *memory {
 	}
 	found, ok := m.byChannel[name]
 	if !ok || found.uid != uid {
-		found = &memory{uid: uid, exists: map[string]bool{}}
+		found = &memory{uid: uid}
 		m.byChannel[name] = found
 	}
 	return found
@@ -74,3 +77,25 @@ func (m *memories) forget(name types.NamespacedName) {
 	defer m.mu.Unlock()
 	delete(m.byChannel, name)
 }
+
+// exists notes that an object is known to exist, whatever the cache shows.
+func (m *memory) exists(kind client.Object, name string) {
+	if m.unseen == nil {
+		m.unseen = map[string]bool{}
+	}
+	m.unseen[unseenKey(kind, name)] = true
+}
+
+// existsUnseen reports whether an object that the cache does not show is known to exist.
+func (m *memory) existsUnseen(kind client.Object, name string) bool {
+	return m.unseen[unseenKey(kind, name)]
+}
+
+// settle notes that it is no longer to be remembered of an object whether it exists: the cache shows it, or it is gone.
+func (m *memory) settle(kind client.Object, name string) {
+	if delete(m.unseen, unseenKey(kind, name)); len(m.unseen) == 0 {
+		m.unseen = nil
+	}
+}
+
+func unseenKey(kind client.Object, name string) string { return fmt.Sprintf("%T/%s", kind, name) }

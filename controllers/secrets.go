@@ -45,7 +45,14 @@ type secretReader struct {
 	reads singleflight.Group
 
 	mu   sync.Mutex
-	kept map[types.NamespacedName]*corev1.Secret
+	kept map[types.NamespacedName]keptSecret
+}
+
+// keptSecret is what the cache does not have of a version of a Secret.
+type keptSecret struct {
+	uid     types.UID
+	version string
+	data    map[string][]byte
 }
 
 // get returns a Secret with its small values, or a NotFound error.
@@ -80,10 +87,11 @@ func (r *secretReader) get(ctx context.Context, key types.NamespacedName) (*core
 func (r *secretReader) current(key types.NamespacedName, watched *metav1.PartialObjectMetadata) *corev1.Secret {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if kept := r.kept[key]; kept != nil && kept.UID == watched.UID && kept.ResourceVersion == watched.ResourceVersion {
-		return kept
+	kept, ok := r.kept[key]
+	if !ok || kept.uid != watched.UID || kept.version != watched.ResourceVersion {
+		return nil
 	}
-	return nil
+	return &corev1.Secret{ObjectMeta: watched.ObjectMeta, Data: kept.data}
 }
 
 // read reads a Secret live, and keeps it.
@@ -95,7 +103,8 @@ func (r *secretReader) read(ctx context.Context, key types.NamespacedName) (*cor
 		r.forget(key)
 		return nil, err
 	}
-	secret.ManagedFields, secret.Annotations = nil, withoutLastApplied(secret.Annotations)
+	secret.ManagedFields = nil
+	delete(secret.Annotations, corev1.LastAppliedConfigAnnotation)
 	for name, value := range secret.Data {
 		if len(value) > maxSecretValue {
 			secret.Data[name] = nil
@@ -108,7 +117,7 @@ func (r *secretReader) read(ctx context.Context, key types.NamespacedName) (*cor
 // shown reports whether there is anything to say that a Secret exists: the cache shows it, or it was read or written before.
 func (r *secretReader) shown(ctx context.Context, key types.NamespacedName) (bool, error) {
 	r.mu.Lock()
-	kept := r.kept[key] != nil
+	_, kept := r.kept[key]
 	r.mu.Unlock()
 	if kept {
 		return true, nil
@@ -132,21 +141,15 @@ func (r *secretReader) keep(key types.NamespacedName, secret *corev1.Secret) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.kept == nil {
-		r.kept = map[types.NamespacedName]*corev1.Secret{}
+		r.kept = map[types.NamespacedName]keptSecret{}
 	}
-	r.kept[key] = secret
+	r.kept[key] = keptSecret{uid: secret.UID, version: secret.ResourceVersion, data: secret.Data}
 }
 
 func (r *secretReader) forget(key types.NamespacedName) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.kept, key)
-}
-
-// withoutLastApplied drops the annotation in which kubectl keeps a copy of the whole Secret.
-func withoutLastApplied(annotations map[string]string) map[string]string {
-	delete(annotations, corev1.LastAppliedConfigAnnotation)
-	return annotations
 }
 
 // resolve reads the value that a field of the spec names. Where a person has to help, the finding says how.

@@ -12,14 +12,12 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -66,43 +64,6 @@ func NewScheme() *runtime.Scheme {
 		utilruntime.Must(add(scheme))
 	}
 	return scheme
-}
-
-// CacheOptions are the options of a cache for the operator: of the objects that it makes it holds those with its label,
-// of Secrets the metadata of those with theirs, and nothing of anything else. An empty list of namespaces means all.
-func CacheOptions(namespaces []string) cache.Options {
-	ours := labels.SelectorFromSet(labels.Set{manifests.ManagedByLabel: manifests.ManagedBy})
-	usable := labels.SelectorFromSet(labels.Set{v1alpha1.SecretUseLabel: v1alpha1.SecretUseChannel})
-	options := cache.Options{
-		DefaultTransform: cache.TransformStripManagedFields(),
-		// A read that would start another informer is a mistake, and is to fail rather than fill the memory.
-		ReaderFailOnMissingInformer: true,
-		ByObject: map[client.Object]cache.ByObject{
-			&appsv1.Deployment{}:            {Label: ours},
-			&corev1.Service{}:               {Label: ours},
-			&corev1.ConfigMap{}:             {Label: ours},
-			&corev1.ServiceAccount{}:        {Label: ours},
-			&corev1.PersistentVolumeClaim{}: {Label: ours},
-			&policyv1.PodDisruptionBudget{}: {Label: ours},
-			&networkingv1.Ingress{}:         {Label: ours},
-			&networkingv1.NetworkPolicy{}:   {Label: ours},
-			&corev1.Secret{}:                {Label: usable},
-		},
-	}
-	options.DefaultNamespaces = namespaced(namespaces)
-	return options
-}
-
-// namespaced are the namespaces of a cache, or nil for all.
-func namespaced(namespaces []string) map[string]cache.Config {
-	var configs map[string]cache.Config
-	for _, namespace := range namespaces {
-		if configs == nil {
-			configs = map[string]cache.Config{}
-		}
-		configs[namespace] = cache.Config{}
-	}
-	return configs
 }
 
 // SetupWithManager registers the reconciler, its watches and its indexes.

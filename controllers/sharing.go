@@ -1,0 +1,76 @@
+package controllers
+
+import (
+	"reflect"
+	"sync"
+)
+
+// maxShared bounds how many texts are remembered. Where there are more, all are forgotten: what is in the cache then stays as it
+// is, and later objects share among themselves.
+const maxShared = 4_000
+
+// sharing lets objects share the texts that they have in common, such as labels, enumerations and the messages of conditions:
+// most of what a thousand channels and their objects consist of, and each was decoded into memory of its own.
+type sharing struct {
+	mu    sync.Mutex
+	known map[string]string
+}
+
+// share replaces the texts in what a pointer leads to, which nobody else may use yet.
+func (s *sharing) share(object any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.walk(reflect.ValueOf(object))
+}
+
+func (s *sharing) walk(value reflect.Value) {
+	switch value.Kind() {
+	case reflect.String:
+		if value.CanSet() {
+			value.SetString(s.text(value.String()))
+		}
+	case reflect.Pointer:
+		if !value.IsNil() {
+			s.walk(value.Elem())
+		}
+	case reflect.Struct:
+		for _, field := range value.Fields() {
+			s.walk(field)
+		}
+	case reflect.Slice:
+		if value.Type().Elem().Kind() != reflect.Uint8 {
+			for n := range value.Len() {
+				s.walk(value.Index(n))
+			}
+		}
+	case reflect.Map:
+		if value.CanSet() && !value.IsNil() {
+			value.Set(s.entries(value))
+		}
+	}
+}
+
+// entries makes a map anew, because one that is there keeps its keys.
+func (s *sharing) entries(of reflect.Value) reflect.Value {
+	made := reflect.MakeMapWithSize(of.Type(), of.Len())
+	for entries := of.MapRange(); entries.Next(); {
+		key, value := reflect.New(of.Type().Key()).Elem(), reflect.New(of.Type().Elem()).Elem()
+		key.Set(entries.Key())
+		value.Set(entries.Value())
+		s.walk(key)
+		s.walk(value)
+		made.SetMapIndex(key, value)
+	}
+	return made
+}
+
+func (s *sharing) text(text string) string {
+	if known, ok := s.known[text]; ok {
+		return known
+	}
+	if s.known == nil || len(s.known) == maxShared {
+		s.known = map[string]string{}
+	}
+	s.known[text] = text
+	return text
+}
