@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers/manifests"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
 
 // example is a channel that something happens to.
@@ -129,31 +131,48 @@ var _ = Describe("A channel comes to the same end", func() {
 
 		plan := faults.plan(f, faultPlan{dieAfter: -1, dropEnds: true})
 		DeferCleanup(faults.none)
-		// unnoticed waits until so many ends did not come to be known, and lets the time pass after which the operator looks.
-		unnoticed := func(ends int, of *v1alpha1.WhatsAppChannel) {
+		// unnoticed waits until so many ends did not come to be known.
+		unnoticed := func(ends int) {
 			GinkgoHelper()
 			Eventually(func() (n int) {
 				faults.read(func() { n = plan.ends })
 				return n
 			}).Should(Equal(ends))
 			faults.read(func() { plan.ends = 0 })
+		}
+		// later lets the time pass after which the cache may be doubted.
+		later := func(of *v1alpha1.WhatsAppChannel) {
+			GinkgoHelper()
 			clock.Step(67 * time.Minute)
 			f.poke(of)
 		}
+		allThere := func() []string { return differences(reference, f.children(channel)) }
 
-		By("making again what was deleted")
+		By("making again what was deleted, because the callback URL leads nowhere")
 		f.deleteAll(channel)
-		Expect(f.children(channel)).To(BeEmpty())
-		unnoticed(len(reference), channel)
-		Eventually(func() []string { return differences(reference, f.children(channel)) }).Should(BeEmpty())
+		unnoticed(len(reference))
+		f.poke(channel)
+		Consistently(f.children, "300ms").WithArguments(channel).Should(BeEmpty())
+		later(channel)
+		Eventually(allThere).Should(BeEmpty())
+		Eventually(f.condition(channel, v1alpha1.ConditionCallbackReachable)).Should(beTrue(v1alpha1.ReasonReachable))
 		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
 
-		By("missing the credentials, and making the authority again, which is read where something else leads to it")
+		By("making again what was deleted, because the receiver does not answer the operator")
+		Expect(api.Delete(f.ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "support-receiver", Namespace: f.namespace}})).To(Succeed())
+		unnoticed(1)
+		receiver.say(config.Status{}, errors.New("connection refused"))
+		later(channel)
+		Eventually(allThere).Should(BeEmpty())
+		receiver.say(config.Status{}, nil)
+
+		By("missing the credentials when a person asks, and making the authority again, which is read where something else leads to it")
 		for _, name := range []string{secretName, "support-authority"} {
 			Expect(api.Delete(f.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: f.namespace}})).To(Succeed())
 		}
-		unnoticed(2, channel)
-		Eventually(func() []string { return differences(reference, f.children(channel)) }).Should(BeEmpty())
+		unnoticed(2)
+		f.annotate(channel, v1alpha1.RequestedAtAnnotation, "now")
+		Eventually(allThere).Should(BeEmpty())
 		Eventually(f.condition(channel, v1alpha1.ConditionCredentialsValid)).Should(beFalse(v1alpha1.ReasonSecretNotFound))
 		f.poke(channel)
 		Consistently(f.condition(channel, v1alpha1.ConditionCredentialsValid), "300ms").Should(beFalse(v1alpha1.ReasonSecretNotFound))
@@ -165,7 +184,8 @@ var _ = Describe("A channel comes to the same end", func() {
 		younger := f.create(manual, func(c *v1alpha1.WhatsAppChannel) { c.Name = "zz-second" })
 		Eventually(f.condition(younger, v1alpha1.ConditionPhoneNumberReady)).Should(beFalse(v1alpha1.ReasonNumberTaken))
 		Expect(api.Delete(f.ctx, channel)).To(Succeed())
-		unnoticed(1, younger)
+		unnoticed(1)
+		later(younger)
 		Eventually(f.condition(younger, v1alpha1.ConditionPhoneNumberReady)).Should(beTrue(v1alpha1.ReasonConnected))
 	})
 

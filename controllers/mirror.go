@@ -60,7 +60,8 @@ func (r *Reconciler) mirrorReceiver(ctx context.Context, s *scope) error {
 	last.at = s.now
 	s.wakeUpAt(last.at.Add(interval))
 	status, err := r.ReceiverStatus.ReceiverStatus(ctx, s.channel.Namespace, s.channel.Name, s.private)
-	if err != nil {
+	if last.silent = err != nil; err != nil {
+		s.again = s.again || s.mayLookPastCache()
 		log.FromContext(ctx).V(1).Info("The receiver did not tell its status", "reason", err.Error())
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"hash/fnv"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -90,6 +91,13 @@ func (s *scope) interval() time.Duration {
 		return pendingManualInterval
 	}
 	return s.hourly()
+}
+
+// hourly is how long an hour is for a channel: they are not to look all at once.
+func (s *scope) hourly() time.Duration {
+	spread := fnv.New32a()
+	_, _ = spread.Write([]byte(s.channel.UID))
+	return refreshInterval + time.Duration(spread.Sum32())%refreshJitter
 }
 
 // awaitsPaste reports whether a person has to do something at Meta before the channel is registered.
