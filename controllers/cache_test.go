@@ -3,12 +3,14 @@ package controllers
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"testing"
 	"unsafe"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/randfill"
@@ -65,6 +67,18 @@ func TestWhatIsInTheCacheSharesItsTexts(t *testing.T) {
 		}
 		condition := channel.Status.Conditions[0]
 		return append(all, unsafe.StringData(condition.Type), unsafe.StringData(condition.Message))
+	}
+	claim := func() uintptr {
+		volume := &corev1.PersistentVolumeClaim{Spec: corev1.PersistentVolumeClaimSpec{
+			Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+		}}
+		if _, err := transform(volume); err != nil {
+			t.Fatal(err)
+		}
+		return reflect.ValueOf(volume.Spec.Resources.Requests).Pointer()
+	}
+	if first, second := claim(), claim(); first != second {
+		t.Error("the same amounts are in memory twice")
 	}
 	first := texts(cached("a"))
 	for n, text := range texts(cached("b")) {

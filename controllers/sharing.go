@@ -1,19 +1,27 @@
 package controllers
 
 import (
+	"fmt"
+	"maps"
 	"reflect"
+	"slices"
+	"strings"
 	"sync"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // maxShared bounds how many texts are remembered. Where there are more, all are forgotten: what is in the cache then stays as it
 // is, and later objects share among themselves.
 const maxShared = 4_000
 
-// sharing lets objects share the texts that they have in common, such as labels, enumerations and the messages of conditions:
-// most of what a thousand channels and their objects consist of, and each was decoded into memory of its own.
+// sharing lets objects share what they have in common: texts, such as labels, enumerations and the messages of conditions, and
+// amounts of resources. A thousand channels and their objects consist mostly of that, and each was decoded into memory of its own.
 type sharing struct {
 	mu    sync.Mutex
 	known map[string]string
+	// resources are the amounts that containers and volumes ask for, each by its text.
+	resources map[string]corev1.ResourceList
 }
 
 // share replaces the texts in what a pointer leads to, which nobody else may use yet.
@@ -44,9 +52,14 @@ func (s *sharing) walk(value reflect.Value) {
 			}
 		}
 	case reflect.Map:
-		if value.CanSet() && !value.IsNil() {
-			value.Set(s.entries(value))
+		if !value.CanSet() || value.IsNil() {
+			return
 		}
+		if amounts, ok := value.Interface().(corev1.ResourceList); ok {
+			value.Set(reflect.ValueOf(s.amounts(amounts)))
+			return
+		}
+		value.Set(s.entries(value))
 	}
 }
 
@@ -62,6 +75,23 @@ func (s *sharing) entries(of reflect.Value) reflect.Value {
 		made.SetMapIndex(key, value)
 	}
 	return made
+}
+
+// amounts returns a map that all share who ask for the same. Nobody changes what a cache holds: who reads it gets a copy.
+func (s *sharing) amounts(of corev1.ResourceList) corev1.ResourceList {
+	var text strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		amount := of[name]
+		fmt.Fprintf(&text, "%s=%s %s;", name, amount.String(), amount.Format)
+	}
+	if known, ok := s.resources[text.String()]; ok {
+		return known
+	}
+	if s.resources == nil || len(s.resources) == maxShared {
+		s.resources = map[string]corev1.ResourceList{}
+	}
+	s.resources[text.String()] = of
+	return of
 }
 
 func (s *sharing) text(text string) string {

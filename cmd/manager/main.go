@@ -43,7 +43,7 @@ const leaderElectionID = "whatsapp-operator"
 
 // heapGrowth is by how many percent the heap may grow until garbage is collected, unless GOGC says. Much is done only while
 // many channels are made or taken over, so the memory that is held all the time counts more than the time of the processor.
-const heapGrowth = 33
+const heapGrowth = 25
 
 func main() {
 	if os.Getenv("GOGC") == "" {
