@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onsi/gomega"
+
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock/clocktest"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
@@ -16,13 +18,14 @@ import (
 
 func stoppedClock() *clocktest.Fake { return clocktest.New(time.Now()) }
 
-// later turns the clock on, second by second, until a condition holds.
+// later turns the clock on, second by second, until a condition holds. What is waited for may be minutes away by that clock, and
+// each of their seconds takes a moment.
 func (w *zammadReceiver) later(what string, condition func() bool) {
 	w.t.Helper()
-	w.eventually(what, func() bool {
+	gomega.NewWithT(w.t).Eventually(func() bool {
 		w.clock.Advance(time.Second)
 		return condition()
-	})
+	}).WithTimeout(5*patience).WithPolling(5*time.Millisecond).Should(gomega.BeTrue(), what)
 }
 
 func TestAReplyAfterTheWindowIsNotSentAndTheTicketSaysWhy(t *testing.T) {
