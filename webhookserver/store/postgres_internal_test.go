@@ -89,10 +89,10 @@ func TestARefusedWriteIsExplained(t *testing.T) {
 		err  error
 		want refusalError
 	}{
-		"no synchronous standby":    {unavailable(context.DeadlineExceeded), refusesInTime},
-		"a statement that hangs":    {coded("57014"), refusesInTime},
-		"read-only":                 {coded("25006"), refusesByDefault},
-		"a connection to a standby": {unavailable(refusesAsStandby), refusesAsStandby},
+		"no synchronous standby":    {unavailable(context.DeadlineExceeded), errUnconfirmed},
+		"a statement that hangs":    {coded("57014"), errUnconfirmed},
+		"read-only":                 {coded("25006"), errReadOnly},
+		"a connection to a standby": {unavailable(errStandby), errStandby},
 		"the server ends":           {coded("57P01"), ""},
 		"the way to the server":     {unavailable(io.ErrUnexpectedEOF), ""},
 	} {

@@ -16,10 +16,10 @@ type refusalError string
 func (r refusalError) Error() string { return string(r) }
 
 const (
-	refusesAsStandby = refusalError("The database can be read and not written, because its server is a standby. After a fail-over, have the connection string in the Secret lead to the new primary (it may name several hosts), or promote this server.")
-	refusesByDefault = refusalError("The database can be read and not written, because default_transaction_read_only is on for it or for its user. Some providers set that when the disk is nearly full: make room, and set it off again.")
-	refusesForRoom   = refusalError("The database can be read and not written, because its disk is full. Make it larger, or make room.")
-	refusesInTime    = refusalError("The database can be read, and does not confirm in time what is written. If it waits for a synchronous standby that is gone, bring that back, or take it out of synchronous_standby_names.")
+	errStandby     = refusalError("The database can be read and not written, because its server is a standby. After a fail-over, have the connection string in the Secret lead to the new primary (it may name several hosts), or promote this server.")
+	errReadOnly    = refusalError("The database can be read and not written, because default_transaction_read_only is on for it or for its user. Some providers set that when the disk is nearly full: make room, and set it off again.")
+	errNoRoom      = refusalError("The database can be read and not written, because its disk is full. Make it larger, or make room.")
+	errUnconfirmed = refusalError("The database can be read, and does not confirm in time what is written. If it waits for a synchronous standby that is gone, bring that back, or take it out of synchronous_standby_names.")
 )
 
 // Refusal implements Store. Connections to a server that takes no writes are given up, because they would go on to lead
@@ -51,9 +51,9 @@ func (p *Postgres) takesWrites(ctx context.Context) error {
 	}
 	switch {
 	case standby:
-		return refusesAsStandby
+		return errStandby
 	case readOnly:
-		return refusesByDefault
+		return errReadOnly
 	}
 	return nil
 }
@@ -97,17 +97,17 @@ func explain(err error) (why refusalError) {
 	}
 	if !errors.As(err, &answer) {
 		if errors.Is(err, context.DeadlineExceeded) {
-			return refusesInTime
+			return errUnconfirmed
 		}
 		return ""
 	}
 	switch code := answer.Code; {
 	case code == "25006":
-		return refusesByDefault
+		return errReadOnly
 	case code == "53100":
-		return refusesForRoom
+		return errNoRoom
 	case code == "57014":
-		return refusesInTime
+		return errUnconfirmed
 	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57P"):
 		return ""
 	default:
@@ -122,7 +122,7 @@ func validate(ctx context.Context, conn *pgconn.PgConn) error {
 		return err
 	}
 	if errors.Is(pgconn.ValidateConnectTargetSessionAttrsPrimary(ctx, conn), pgconn.ErrStandbyConnection) {
-		return refusesAsStandby
+		return errStandby
 	}
-	return refusesByDefault
+	return errReadOnly
 }
