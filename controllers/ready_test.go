@@ -74,10 +74,11 @@ var _ = Describe("A channel", func() {
 		before = requests.snapshot()
 		operator = startOperator()
 		f.poke(channel)
+		asked := func() []string { return requestsIn(requests.snapshot()[len(before):], []string{f.namespace}) }
+		Eventually(asked).ShouldNot(BeEmpty())
 		Consistently(func() map[string]string { return f.versions(channel) }, time.Second).Should(Equal(versions))
 		Expect(f.current(channel).Status).To(Equal(status))
-		Expect(requestsIn(requests.snapshot()[len(before):], []string{f.namespace})).To(
-			HaveEach(MatchRegexp("^GET .*/secrets/")), "only what is in Secrets has to be read again")
+		Expect(asked()).To(HaveEach(MatchRegexp("^GET .*/secrets/")), "only what is in Secrets has to be read again")
 		Expect(simulator.Count()).To(Equal(graph), "a fresh status spares Meta a call")
 
 		By("asking Meta again after an hour, and not before")
