@@ -38,7 +38,6 @@ func (r *Reconciler) obtainSecret(
 	if err != nil {
 		return nil, false, fmt.Errorf("create Secret %s: %w", key.Name, err)
 	}
-	secret.ManagedFields = nil
 	r.secrets.keep(key, secret)
 	return secret, true, nil
 }
@@ -53,7 +52,6 @@ func (r *Reconciler) changeSecret(ctx context.Context, before, after *corev1.Sec
 	if err := r.Live.Patch(ctx, after, change, client.FieldOwner(manifests.ManagedBy)); err != nil {
 		return nil, fmt.Errorf("change Secret %s: %w", before.Name, err)
 	}
-	after.ManagedFields = nil
 	r.secrets.keep(client.ObjectKeyFromObject(after), after)
 	return after, nil
 }

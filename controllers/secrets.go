@@ -103,8 +103,6 @@ func (r *secretReader) read(ctx context.Context, key types.NamespacedName) (*cor
 		r.forget(key)
 		return nil, err
 	}
-	secret.ManagedFields = nil
-	delete(secret.Annotations, corev1.LastAppliedConfigAnnotation)
 	for name, value := range secret.Data {
 		if len(value) > maxSecretValue {
 			secret.Data[name] = nil

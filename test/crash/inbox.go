@@ -15,7 +15,10 @@ import (
 // Inbox is the built-in helpdesk, whose tickets are in the receiver's own store.
 type Inbox struct{}
 
-var errNoTicket = errors.New("there is no such ticket yet")
+var (
+	errNoTicket      = errors.New("there is no such ticket yet")
+	errUnknownTicket = errors.New("the receiver does not know the ticket")
+)
 
 func (Inbox) of(p *Process) *inbox.Inbox {
 	return &inbox.Inbox{Store: p.Store, Clock: p.Clock, Settings: func() conversation.Settings { return p.Settings }}

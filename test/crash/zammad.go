@@ -192,13 +192,20 @@ func (z *Zammad) Close(ctx context.Context, p *Process, ticket int) error {
 	})
 }
 
-// ring rings the doorbell and waits until what it is rung for is known. A dead process never knows, and one that lost
-// sight of the ticket does not either.
+// ring rings the doorbell and waits until what it is rung for is known. A dead process never knows.
 func (z *Zammad) ring(p *Process, ticket int, known func() (bool, error)) error {
 	z.mu.Lock()
 	desk := z.desks[p]
 	z.mu.Unlock()
-	body := `{"ticket":{"id":` + strconv.Itoa(ticket) + `}}`
+	id := strconv.Itoa(ticket)
+	switch tickets, err := p.Agents.Tickets(context.Background(), []string{id}); {
+	case err != nil:
+		return err
+	case tickets[id] == helpdesk.Known{}:
+		// The agent took the one of two tickets that the receiver did not keep.
+		return errUnknownTicket
+	}
+	body := `{"ticket":{"id":` + id + `}}`
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		request := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", strings.NewReader(body))
 		request.Header.Set("X-Hub-Signature", zammadtest.Sign([]byte(body), zammadSecret))

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 	"modernc.org/sqlite"
@@ -46,7 +47,9 @@ func advise(err error, dir string) error {
 		// Where a file beside the database finds no room, SQLite speaks of an input or output error.
 		(code == sqlite3.SQLITE_IOERR || code == sqlite3.SQLITE_CANTOPEN) && full(dir):
 		return fmt.Errorf("%w; %w: enlarge the PersistentVolumeClaim (spec.receiver.storage.sqlite.size), and the receiver goes on by itself with everything that it acknowledged", err, ErrVolumeFull)
-	case code == sqlite3.SQLITE_IOERR, code == sqlite3.SQLITE_CANTOPEN, code == sqlite3.SQLITE_READONLY, errors.Is(err, unix.EIO), errors.Is(err, unix.EROFS):
+	case code == sqlite3.SQLITE_IOERR, code == sqlite3.SQLITE_CANTOPEN, code == sqlite3.SQLITE_READONLY, errors.Is(err, unix.EIO), errors.Is(err, unix.EROFS),
+		// What a volume that failed loses from memory, SQLite reads as zeros, and calls it damage.
+		(code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB) && failing(dir):
 		return fmt.Errorf("%w; %w: see what the node and the storage say about it and mend that; the receiver tries again by itself, and what it acknowledged is on the volume", err, ErrVolumeFailed)
 	case code == sqlite3.SQLITE_CORRUPT, code == sqlite3.SQLITE_NOTADB:
 		return fmt.Errorf("%w; %w, which a volume that failed also causes: if a new start says so again, check the volume, and restore it from a copy", err, ErrDamaged)
@@ -61,4 +64,14 @@ const leastRoom = 32 << 10
 func full(dir string) bool {
 	var stat unix.Statfs_t
 	return unix.Statfs(dir, &stat) == nil && int64(stat.Bavail)*stat.Bsize < leastRoom //nolint:gosec // No volume has more than a positive number can count.
+}
+
+// failing reports whether no file can be made on the volume that holds a directory and be brought to its device, although
+// it has room.
+func failing(dir string) bool {
+	file, err := os.CreateTemp(dir, "probe-*")
+	if err == nil {
+		err = errors.Join(file.Sync(), file.Close(), os.Remove(file.Name()))
+	}
+	return err != nil && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT)
 }

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+	"modernc.org/sqlite"
 )
 
 func openDir(t *testing.T, dir string) *SQLite {
@@ -65,6 +68,28 @@ func TestSQLiteFailsForGoodWhenTheDiskIsFull(t *testing.T) {
 		return err
 	}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What SQLite calls damage is one only where the volume can be written: one that failed gives zeros for what it lost.
+func TestDamageIsToldFromAVolumeThatFails(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, sqliteFile), bytes.Repeat([]byte("not a database. "), 1024), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, damage := OpenSQLite(t.Context(), SQLiteOptions{Dir: dir})
+	if !errors.Is(damage, ErrDamaged) || errors.Is(damage, ErrVolumeFailed) {
+		t.Errorf("on a volume that can be written: %v", damage)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "probe-*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	var cause *sqlite.Error
+	if !errors.As(damage, &cause) {
+		t.Fatalf("no error of SQLite: %v", damage)
+	}
+	if err := advise(cause, filepath.Join(dir, "gone")); !errors.Is(err, ErrVolumeFailed) || errors.Is(err, ErrDamaged) {
+		t.Errorf("on a volume that cannot be written: %v", err)
 	}
 }
 
