@@ -162,6 +162,10 @@ func (s *State) statusReceived(e StatusReceived, now time.Time) []Effect {
 func (s *State) replyWritten(e ReplyWritten, now time.Time) []Effect {
 	effects := refused(e, now)
 	if e.Text == "" && len(e.Files) == 0 {
+		if len(effects) == 0 {
+			id := e.ID + "/empty"
+			effects = append(effects, addArticle(id, e.Epoch, Article{ID: id, Author: AuthorNote, Text: nothingLeft, WrittenAt: now}))
+		}
 		return effects
 	}
 	sending := s.send(e.ID, e.Epoch, Reply, e.Text, e.Files, now)
@@ -175,6 +179,9 @@ func (s *State) replyWritten(e ReplyWritten, now time.Time) []Effect {
 	}
 	return effects
 }
+
+// nothingLeft is what agents are told of a reply without text and files.
+const nothingLeft = "This reply was not sent to the customer: it has no text besides quoted history and a signature, which are cut, and no files."
 
 // windowCloses is what agents are told while there is still time to reply.
 func windowCloses(ends time.Time) string {

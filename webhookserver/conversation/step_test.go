@@ -154,6 +154,15 @@ func TestReplies(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+	t.Run("of which nothing is left are not sent, and the ticket says why", func(t *testing.T) {
+		_, effects := conversation.Step(opened(t), reply(""), now)
+		if len(effects) != 1 || effects[0].AddArticle == nil || effects[0].AddArticle.Author != conversation.AuthorNote {
+			t.Fatalf("effects: %+v", effects)
+		}
+		if note := effects[0].AddArticle.Text; !strings.Contains(note, "not sent") {
+			t.Errorf("note: %q", note)
+		}
+	})
 	t.Run("after the window are not sent, and the ticket says why", func(t *testing.T) {
 		s, effects := conversation.Step(opened(t), reply(strings.Repeat("é", conversation.MaxText+1)), now.Add(conversation.Window))
 		if len(effects) != 1 || effects[0].SetDelivery == nil || effects[0].SetDelivery.Delivery != conversation.NotSent {

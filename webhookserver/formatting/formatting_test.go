@@ -60,7 +60,15 @@ func TestPlain(t *testing.T) {
 		"Outlook's headers":                   {"Fine.\n\nVon: Bob\nGesendet: heute\nAn: Ann\nBetreff: Frage\n\nHallo", "Fine."},
 		"a line that looks like a separator":  {"Prices\n----- per item -----\n3 €", "Prices\n----- per item -----\n3 €"},
 		"a line that begins as a header does": {"From: Berlin\nBy train", "From: Berlin\nBy train"},
-		"nothing but history":                 {"On 3 Nov 2026, Bob wrote:\n> x", ""},
+		"a journey": {
+			"Confirmed:\nFrom: Berlin Hbf\nTo: Paris Est\nDate: 12 May, 10:05\nPlease be early.", "Confirmed:\nFrom: Berlin Hbf\nTo: Paris Est\nDate: 12 May, 10:05\nPlease be early.",
+		},
+		"a parcel under a line": {
+			"Ihr Paket\n____________________\nVon: Hamburg\nAn: München\nDatum: 5. Mai", "Ihr Paket\n____________________\nVon: Hamburg\nAn: München\nDatum: 5. Mai",
+		},
+		"Outlook's headers under a line": {"Fine.\n____________________\nFrom: Bob <bob@example.com>\nSent: today\nTo: Ann\n\nHello", "Fine."},
+		"headers without a subject":      {"Fine.\n\nFrom: Bob <bob@example.com>\nSent: today\nTo: Ann\n\nHello", "Fine."},
+		"nothing but history":            {"On 3 Nov 2026, Bob wrote:\n> x", ""},
 	}.run(t, formatting.Plain)
 }
 
@@ -161,7 +169,11 @@ func TestHistoryInHTML(t *testing.T) {
 		"quote without a mark":            {`<p>Yes.</p><p>On 3 Nov 2026 at 09:12, Bob wrote:</p><blockquote>Where?</blockquote><p>Also: no.</p>`, "Yes.\n\nAlso: no."},
 		"a quote that the agent made":     {`<p>Our terms say:</p><blockquote>no refund</blockquote><p>Sorry.</p>`, "Our terms say:\n\n> no refund\n\nSorry."},
 		"an introduction without a quote": {`<p>On 3 Nov 2026 Bob wrote:</p><p>nothing.</p>`, "On 3 Nov 2026 Bob wrote:\n\nnothing."},
-		"nothing but history":             {`<blockquote type="cite">Where?</blockquote>`, ""},
+		"a journey": {
+			"<div>Confirmed:</div><div>From: Berlin</div><div>To: Paris</div><div>Date: 12 May</div><div>Be early.</div>",
+			"Confirmed:\nFrom: Berlin\nTo: Paris\nDate: 12 May\nBe early.",
+		},
+		"nothing but history": {`<blockquote type="cite">Where?</blockquote>`, ""},
 	}.run(t, formatting.HTML)
 }
 

@@ -34,12 +34,14 @@ var (
 	// dated is what an introduction has besides, mail addresses aside, unless the quote is marked as one.
 	dated   = regexp.MustCompile(`[0-9]`)
 	mailbox = regexp.MustCompile(`<[^<>]*>|\S*@\S*`)
-	// separator and headers are what Outlook and its like write above a quote.
-	separator  = regexp.MustCompile(`^(-{3,} ?\p{L}[\p{L}' ’]+ ?-{3,}|_{16,})$`)
+	// separator, rule and headers are what Outlook and its like write above a quote.
+	separator  = regexp.MustCompile(`^-{3,} ?\p{L}[\p{L}' ’]+ ?-{3,}$`)
+	rule       = regexp.MustCompile(`^_{16,}$`)
 	fromHeader = regexp.MustCompile(`(?i)^\*?(from|von|de|da|van|från|fra|od|lähettäjä|от|kimden|发件人|寄件者|差出人)\*? ?\*?[:：]`)
 	moreHeader = regexp.MustCompile(`(?i)^\*?(sent|date|to|cc|subject|gesendet|datum|an|betreff|envoyé|à|objet|enviado|fecha|para|asunto|` +
 		`assunto|inviato|data|a|oggetto|verzonden|aan|onderwerp|skickat|till|ämne|sendt|til|emne|wysłano|do|temat|odesláno|komu|předmět|` +
 		`отправлено|кому|тема|发送时间|收件人|主题)\*? ?\*?[:：]`)
+	subjectHeader = regexp.MustCompile(`(?i)^\*?(subject|betreff|objet|asunto|assunto|oggetto|onderwerp|ämne|emne|temat|předmět|тема|主题)\*? ?\*?[:：]`)
 )
 
 // withoutHistory drops the lines that are history. What a cut brings together may be history in its turn.
@@ -120,20 +122,29 @@ func attributed(before []fact, cited bool) int {
 // headed tells whether the headers of a quoted mail begin here, or the line that is drawn above them.
 func headed(lines []fact) bool {
 	if separator.MatchString(lines[0].text) {
-		lines = lines[1:]
-		for len(lines) > 0 && lines[0].text == "" {
-			lines = lines[1:]
-		}
+		lines = afterBlank(lines[1:])
 		return len(lines) > 0 && fromHeader.MatchString(lines[0].text)
 	}
-	if !fromHeader.MatchString(lines[0].text) {
+	if rule.MatchString(lines[0].text) {
+		lines = afterBlank(lines[1:])
+	}
+	if len(lines) == 0 || !fromHeader.MatchString(lines[0].text) {
 		return false
 	}
-	more := 0
+	// Journeys and parcels have an origin, a destination and a date, too. Mails have addresses, or a subject.
+	more, mail := 0, strings.Contains(lines[0].text, "@")
 	for _, l := range lines[1:min(len(lines), 6)] {
 		if moreHeader.MatchString(l.text) {
 			more++
+			mail = mail || subjectHeader.MatchString(l.text) || strings.Contains(l.text, "@")
 		}
 	}
-	return more >= 2
+	return more >= 2 && mail
+}
+
+func afterBlank(lines []fact) []fact {
+	for len(lines) > 0 && lines[0].text == "" {
+		lines = lines[1:]
+	}
+	return lines
 }
