@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/version"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk"
 )
 
@@ -32,6 +33,8 @@ type client struct {
 	base  string
 	token string
 	http  *http.Client
+	// clock times requests. They take their time whatever the receiver's clock shows.
+	clock clock.Clock
 }
 
 func newClient(base, token string, roots *x509.CertPool) *client {
@@ -41,7 +44,7 @@ func newClient(base, token string, roots *x509.CertPool) *client {
 		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	}
 	return &client{
-		base: strings.TrimRight(base, "/") + "/api/v1", token: token,
+		base: strings.TrimRight(base, "/") + "/api/v1", token: token, clock: clock.System{},
 		http: &http.Client{
 			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -72,8 +75,14 @@ func (c *client) send(ctx context.Context, method, path string, in, into any) er
 	return c.call(ctx, method, path, bytes.NewReader(body), int64(len(body)), into)
 }
 
-// call makes one request. The errors are *helpdesk.Error, but for those of the context.
+// call makes one request, within [answerTimeout] unless the context has a deadline. The errors are *helpdesk.Error, but
+// for those of the context.
 func (c *client) call(ctx context.Context, method, path string, body io.Reader, length int64, into any) error {
+	if _, limited := ctx.Deadline(); !limited {
+		within, _, stop := c.watch(ctx, answerTimeout, answerTimeout)
+		defer stop()
+		ctx = within
+	}
 	response, err := c.request(ctx, method, path, body, length)
 	if err != nil {
 		return err
@@ -157,6 +166,9 @@ func unreachable(err error) error {
 
 // lost is the error of an answer that broke off.
 func lost(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return unreachable(err)
+	}
 	return &helpdesk.Error{
 		Means: helpdesk.InDoubt, Reason: helpdesk.ReasonUnreachable, Message: "Zammad's answer broke off; check that it runs.", Err: err,
 	}

@@ -1,12 +1,14 @@
 package zammad_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock/clocktest"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/zammad"
@@ -259,4 +261,52 @@ func TestTheSweepGoesOnAfterHoursWithoutZammad(t *testing.T) {
 	w.Heal()
 	w.sweepNow()
 	w.await("reply on " + id + ": One")
+}
+
+// timeRequests has the helpdesk's requests timed by a clock of their own.
+func (w *world) timeRequests() *clocktest.Fake {
+	c := clocktest.New(w.clock.Now())
+	zammad.TimeRequests(w.desk, c)
+	return c
+}
+
+func TestWhatGetsNoAnswerIsGivenUpAndAskedAgain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		endpoint zammadtest.Endpoint
+		// timers are how many wait when it is given up: that of the next sweep, and where a ticket is read again, those for it.
+		timers int
+	}{
+		"what is new":                   {zammadtest.GetTicketsSearch, 1},
+		"a ticket, for when it changed": {zammadtest.GetTicket, 1},
+		"the articles of a ticket":      {zammadtest.GetArticlesOf, 5},
+		"a file of an article":          {zammadtest.GetAttachment, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.connect(func(o *zammad.Options) { o.EventsURL = "" })
+			requests := w.timeRequests()
+			id := w.open()
+			w.Agent(w.agent).Writes(number(id), zammadtest.Note{
+				Body: "One", Plain: true, Files: []zammadtest.File{{Name: "a.png", MIMEType: "image/png", Content: []byte("picture")}},
+			})
+			hangs := make(chan struct{})
+			w.Fail(zammadtest.Failure{Endpoint: tc.endpoint, Times: 1, Hang: true, Then: func() { close(hangs) }})
+			w.run()
+			<-hangs
+			requests.Advance(30 * time.Second)
+			w.clock.AwaitTimers(tc.timers)
+			w.sweepNow()
+			w.await("reply on " + id + ": One +a.png(picture)")
+		})
+	}
+}
+
+func TestACallersShorterDeadlineWins(t *testing.T) {
+	w := newWorld(t)
+	w.timeRequests()
+	w.Fail(zammadtest.Failure{Endpoint: zammadtest.GetTicketStates, Times: 1, Hang: true})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	err := w.desk.SetState(ctx, "1", conversation.TicketIsClosed)
+	means(t, "a call without an answer", err, helpdesk.NotDone, helpdesk.ReasonUnreachable)
 }

@@ -1,6 +1,11 @@
 package zammad
 
-import "context"
+import (
+	"context"
+	"net/http"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock"
+)
 
 // SplitName is splitName, for tests.
 var SplitName = splitName
@@ -13,4 +18,12 @@ func ReadWaiting(ctx context.Context, h *Helpdesk) (n int) {
 		n++
 	}
 	return n
+}
+
+// TimeRequests has requests timed by another clock than the machine's.
+func TimeRequests(h *Helpdesk, by clock.Clock) { h.client.clock = by }
+
+// Download fetches a file from a path of Zammad's API.
+func Download(ctx context.Context, h *Helpdesk, path string) (*http.Response, error) {
+	return h.client.download(ctx, path)
 }

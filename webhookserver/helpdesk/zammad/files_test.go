@@ -1,10 +1,17 @@
 package zammad_test
 
 import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/zammad"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/zammad/zammadtest"
 )
 
@@ -85,5 +92,53 @@ func TestATextThatIsTooLongIsCutAndSaysSo(t *testing.T) {
 	must(t, err)
 	if body := w.seen(id).Articles[0].Body; !strings.HasSuffix(body, "The rest of this message is too long for Zammad.") {
 		t.Errorf("the article ends with %q", body[len(body)-60:])
+	}
+}
+
+func TestATransferMayTakeItsTimeButNotStandStill(t *testing.T) {
+	for name, tc := range map[string]struct {
+		pause time.Duration
+		parts int
+	}{
+		"nothing comes any more":      {30 * time.Second, 1},
+		"it takes longer than it may": {29 * time.Second, 11},
+	} {
+		t.Run(name, func(t *testing.T) {
+			parts := make(chan struct{})
+			server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				for {
+					select {
+					case <-parts:
+					case <-r.Context().Done():
+						return
+					}
+					_, _ = rw.Write([]byte("x"))
+					_ = http.NewResponseController(rw).Flush()
+				}
+			}))
+			defer server.Close()
+			w := newWorld(t)
+			w.connect(func(o *zammad.Options) { o.URL = server.URL })
+			requests := w.timeRequests()
+			go func() { parts <- struct{}{} }()
+			response, err := zammad.Download(t.Context(), w.desk, "/ticket_attachment/1/1/1")
+			must(t, err)
+			defer func() { _ = response.Body.Close() }()
+			part := make([]byte, 1)
+			for n := range tc.parts {
+				if n > 0 {
+					parts <- struct{}{}
+				}
+				if _, err := response.Body.Read(part); err != nil {
+					t.Fatalf("part %d: %v", n, err)
+				}
+				requests.Advance(tc.pause)
+			}
+			_, err = response.Body.Read(part)
+			means(t, "the next part", err, helpdesk.InDoubt, helpdesk.ReasonUnreachable)
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("it broke off with %v", err)
+			}
+		})
 	}
 }

@@ -73,7 +73,7 @@ func attached(a article) (files []attachment) {
 // keep fetches a file from the configured Zammad, and from nowhere else, and keeps it until it is sent.
 func (h *Helpdesk) keep(ctx context.Context, a article, f attachment) (conversation.File, error) {
 	path := fmt.Sprintf("/ticket_attachment/%d/%d/%d", a.TicketID, a.ID, f.ID)
-	response, err := h.client.request(ctx, http.MethodGet, path, nil, 0)
+	response, err := h.client.download(ctx, path)
 	if err != nil {
 		return conversation.File{}, err
 	}
