@@ -45,9 +45,7 @@ func (r *Reconciler) register(ctx context.Context, s *scope) error {
 	for range maxRegistrationSteps {
 		decision := decideRegistration(*facts)
 		if decision.step == stepNone {
-			s.registered = decision.finding
-			s.settleRegistration(*facts)
-			return nil
+			return r.settle(ctx, s, *facts, decision.finding)
 		}
 		if !s.prepared() {
 			return r.prepare(ctx, s, *facts)
@@ -216,21 +214,21 @@ func (r *Reconciler) prepare(ctx context.Context, s *scope, facts registrationFa
 	return nil
 }
 
-// settleRegistration notes whose callback URL Meta has, once it was read and nothing is left to do.
-func (s *scope) settleRegistration(facts registrationFacts) {
-	status := &v1alpha1.RegistrationStatus{EffectiveURL: bounded(facts.configuration.Effective(), 2048)}
-	override := facts.configuration.PhoneNumber
-	switch {
-	case override != "" && slices.Contains(facts.ours, override):
-		status.URL = override
-	case override == facts.callbackURL && facts.mode == v1alpha1.RegistrationAutomatic:
-		status.URL = facts.callbackURL
+// settle notes whose callback URL Meta has, once it was read and nothing is left to do. Of one that is taken for the operator's
+// own, the deletion has to know, even where this operator never wrote it: the cluster may be a restored one.
+func (r *Reconciler) settle(ctx context.Context, s *scope, facts registrationFacts, found *finding) error {
+	status := &v1alpha1.RegistrationStatus{URL: facts.ownOverride(), EffectiveURL: bounded(facts.configuration.Effective(), 2048)}
+	if status.URL != "" {
+		if err := r.addFinalizer(ctx, s); err != nil {
+			return err
+		}
 	}
 	if known := s.channel.Status.Registration; known != nil && known.IntendedURL != "" && known.IntendedURL != status.URL && status.URL != s.callbackURL {
 		// It may still be written: what is on the way must stay recognisable.
 		status.IntendedURL = known.IntendedURL
 	}
-	s.registration = status
+	s.registered, s.registration = found, status
+	return nil
 }
 
 func (r *Reconciler) perform(ctx context.Context, s *scope, next step) error {

@@ -121,6 +121,15 @@ func decideManual(f registrationFacts) registrationDecision {
 	return say(works(v1alpha1.ReasonRegistered, "Meta calls this channel for this phone number."))
 }
 
+// ownOverride is the phone number's callback URL where that is the channel's own, or nothing.
+func (f registrationFacts) ownOverride() string {
+	override := f.configuration.PhoneNumber
+	if slices.Contains(f.ours, override) || f.mode == v1alpha1.RegistrationAutomatic && override == f.callbackURL {
+		return override
+	}
+	return ""
+}
+
 // whatsAppSubscription returns the app's subscription for WhatsApp, and whether it has one.
 func (f registrationFacts) whatsAppSubscription() (cloudapi.AppSubscription, bool) {
 	for _, subscription := range f.subscriptions {

@@ -6,6 +6,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
@@ -192,6 +194,22 @@ var _ = Describe("The registration", func() {
 		f.change(channel, func(c *v1alpha1.WhatsAppChannel) { c.Spec.Callback.Hostname = otherHostname })
 		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
 		Expect(f.override()).To(Equal("https://" + otherHostname + "/" + f.namespace + "/support"))
+	})
+
+	It("takes back a URL that is its own and that another cluster's operator wrote, when the channel is deleted", func() {
+		url := f.callbackURL(f.channel())
+		simulator.SetOverride(f.number.ID, f.app.ID, url)
+		simulator.SubscribeAccount(f.account.ID, f.app.ID)
+		Expect(api.Delete(f.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: secretName, Namespace: f.namespace}})).To(Succeed())
+		channel := f.create()
+		Eventually(f.condition(channel, v1alpha1.ConditionCredentialsValid)).Should(beFalse(v1alpha1.ReasonSecretNotFound))
+		f.createSecret(secretName, f.token, f.app.Secret)
+		f.runReceiver(channel)
+		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
+		Expect(calls(f.number.ID, cloudapitest.PostPhoneNumber)).To(BeZero(), "nothing had to be written")
+		Expect(f.current(channel).Finalizers).To(ConsistOf(v1alpha1.Finalizer))
+		f.delete(channel)
+		Expect(f.override()).To(BeEmpty())
 	})
 
 	It("notices that somebody else took the number, at the next look", func() {
