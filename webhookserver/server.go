@@ -64,6 +64,8 @@ type Server struct {
 	// tls and privateTLS are the certificates of the public and of the private API; nil to listen without TLS.
 	tls, privateTLS *mount.Certificate
 
+	// bodies counts what is being received, on all ports.
+	bodies edge.Bodies
 	// running is set as soon as the store is open and the configuration is read.
 	running atomic.Pointer[running]
 	ready   chan struct{}

@@ -149,7 +149,10 @@ func end(ctx context.Context, server *http.Server) error {
 
 // publicRoutes serves Meta and, where that is declared, the helpdesk.
 func (s *Server) publicRoutes() http.Handler {
-	meta := &edge.Handler{Secrets: s.secrets, Append: s.append, TurnAway: s.pressure.turnAway, Clock: s.clock, Observe: s.observe}
+	meta := &edge.Handler{
+		Secrets: s.secrets, Append: s.append, TurnAway: s.pressure.turnAway, Clock: s.clock, Observe: s.observe,
+		Bodies: &s.bodies,
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.rings(r, config.EventsPublic) {
 			s.ring(w, r)
@@ -171,7 +174,8 @@ func (s *Server) rings(r *http.Request, by config.Events) bool {
 	return r.URL.Path == config.CallbackPath(snapshot.Channel.Namespace, snapshot.Channel.Name)+config.PublicHelpdeskSuffix
 }
 
-// ring hands a call of the helpdesk to it.
+// ring hands a call of the helpdesk to it. Nobody has shown yet to be the helpdesk, so what is held for callers is bounded with
+// what is held for Meta.
 func (s *Server) ring(w http.ResponseWriter, r *http.Request) {
 	running := s.running.Load()
 	if running == nil {
@@ -184,8 +188,9 @@ func (s *Server) ring(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, edge.MaxBody)
-	bell.ServeHTTP(w, r)
+	bound, done := s.bodies.Bound(w, r)
+	defer done()
+	bell.ServeHTTP(w, bound)
 }
 
 func (s *Server) servePrivate(w http.ResponseWriter, r *http.Request) {

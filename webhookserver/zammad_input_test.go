@@ -1,17 +1,24 @@
 package webhookserver_test
 
 import (
+	"bufio"
+	"bytes"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/onsi/gomega"
 
+	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock/clocktest"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/edge"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/zammad/zammadtest"
 )
@@ -200,4 +207,88 @@ func TestCallsOfTheDoorbellThatSayNothing(t *testing.T) {
 	w.emma.Replies(ticket, "Real")
 	w.eventually("the reply that there is", func() bool { return len(w.received()) >= 2 })
 	w.wantReceived("Thanks for writing.", "Real")
+}
+
+// halting is a call that sends all of its body but the last byte, or nothing of it.
+type halting struct {
+	net.Conn
+	answer chan *http.Response
+}
+
+// halts begins a call with a body of the largest size.
+func (w *zammadReceiver) halts(to, header, signature string, sent int) halting {
+	w.t.Helper()
+	target, err := url.Parse(to)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	conn, err := new(net.Dialer).DialContext(w.t.Context(), "tcp", target.Host)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = conn.Close() })
+	h := halting{Conn: conn, answer: make(chan *http.Response, 1)}
+	go func() {
+		if response, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+			h.answer <- response
+		}
+	}()
+	text := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n%s: %s\r\n\r\n", target.Path, target.Host, edge.MaxBody, header, signature)
+	// It is cut off where the server does not want it.
+	_, _ = conn.Write(append([]byte(text), bytes.Repeat([]byte(" "), sent)...))
+	return h
+}
+
+// answered tells whether a call was answered with a status.
+func (h halting) answered(status int) bool {
+	select {
+	case response := <-h.answer:
+		return response.StatusCode == status && (response.Header.Get("Retry-After") != "") == (status == http.StatusServiceUnavailable)
+	default:
+		return false
+	}
+}
+
+// Whoever reaches a port can call, so what is held for callers who have not shown yet who they are is bounded, together with
+// what is held for Meta.
+func TestBodiesForTheDoorbellAreBounded(t *testing.T) {
+	for _, events := range []config.Events{config.EventsPublic, config.EventsInternal} {
+		t.Run(string(events), func(t *testing.T) {
+			w := withZammad(t, nil)
+			bell := w.doorbell()
+			if events == config.EventsPublic {
+				bell = w.callback() + config.PublicHelpdeskSuffix
+			}
+			w.declare(func(c *config.Channel) { c.Helpdesk.Zammad.Events, c.Helpdesk.Zammad.EventsURL = events, bell })
+			const signature = "X-Hub-Signature"
+			call := func(body []byte) int {
+				status, _, _ := w.do(http.MethodPost, bell, map[string]string{signature: zammadtest.Sign(body, zammadSecret)}, body)
+				return status
+			}
+			w.eventually("calls are taken", func() bool { return call([]byte("{}")) == http.StatusOK })
+
+			unsigned := w.halts(bell, signature, "", 0)
+			w.eventually("a call without a signature is answered before its body came", func() bool { return unsigned.answered(http.StatusUnauthorized) })
+
+			// Five webhooks fit, and so does a call, but not all of them at once.
+			calls := []halting{w.halts(bell, signature, zammadtest.Sign(nil, "wrong"), edge.MaxBody-1)}
+			for range edge.MaxInFlight / edge.MaxBody {
+				calls = append(calls, w.halts(w.callback(), webhook.SignatureHeader, webhook.Sign(nil, []byte("wrong")), edge.MaxBody-1))
+			}
+			w.eventually("one of them is turned away", func() bool {
+				return slices.ContainsFunc(calls, func(h halting) bool { return h.answered(http.StatusServiceUnavailable) })
+			})
+			for _, c := range calls {
+				_ = c.Close()
+			}
+
+			large := bytes.Repeat([]byte(" "), edge.MaxBody)
+			w.eventually("a large call is taken when they ended", func() bool { return call(large) == http.StatusOK })
+			for range edge.MaxInFlight / edge.MaxBody {
+				if status := call(large); status != http.StatusOK {
+					t.Errorf("one more: status %d", status)
+				}
+			}
+		})
+	}
 }

@@ -37,23 +37,19 @@ func putBody(b *body) {
 
 // read reads a whole body. What it holds of the limit on bodies in flight is taken, the error notwithstanding. It
 // grows with what really arrives: an announced length would let callers reserve memory without sending anything.
-func (h *Handler) read(b *body, from io.Reader) (taken int64, err error) {
-	reserve := func(n int64) bool {
-		taken += n
-		return h.inFlight.Add(n) <= MaxInFlight
-	}
-	if !reserve(int64(cap(b.bytes))) {
-		return taken, errBusy
+func (b *body) read(from io.Reader, of *share) error {
+	if !of.take(int64(cap(b.bytes))) {
+		return errBusy
 	}
 	for {
 		if len(b.bytes) == cap(b.bytes) {
 			if len(b.bytes) > MaxBody {
-				return taken, errTooLarge
+				return errTooLarge
 			}
 			// One byte more than the limit tells a body that is too large from one that just fits.
 			grown := min(2*cap(b.bytes), MaxBody+1)
-			if !reserve(int64(grown - cap(b.bytes))) {
-				return taken, errBusy
+			if !of.take(int64(grown - cap(b.bytes))) {
+				return errBusy
 			}
 			b.bytes = append(make([]byte, 0, grown), b.bytes...)
 		}
@@ -61,11 +57,11 @@ func (h *Handler) read(b *body, from io.Reader) (taken int64, err error) {
 		b.bytes = b.bytes[:len(b.bytes)+n]
 		switch {
 		case err == io.EOF && len(b.bytes) > MaxBody, err == nil && len(b.bytes) > MaxBody:
-			return taken, errTooLarge
+			return errTooLarge
 		case err == io.EOF:
-			return taken, nil
+			return nil
 		case err != nil:
-			return taken, err
+			return err
 		}
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
@@ -23,8 +22,6 @@ import (
 const (
 	// MaxBody is the largest body that Meta sends, in bytes.
 	MaxBody = 3 << 20
-	// MaxInFlight bounds the bodies that are being received or stored at the same time, in bytes.
-	MaxInFlight = 16 << 20
 	// maxChallenge is far above what Meta sends, which is ten digits.
 	maxChallenge = 256
 	// retryAfter is what a caller is asked to wait for when it comes too early, in seconds.
@@ -80,8 +77,8 @@ type Handler struct {
 	Clock    clock.Clock
 	// Observe is told how each request ended.
 	Observe func(Result)
-
-	inFlight atomic.Int64
+	// Bodies counts what is being received.
+	Bodies *Bodies
 }
 
 // ServeHTTP implements http.Handler.
@@ -163,8 +160,9 @@ func (h *Handler) webhook(r *http.Request, secrets Secrets) (int, Result) {
 	receivedAt := h.Clock.Now()
 	body := getBody()
 	defer putBody(body)
-	taken, err := h.read(body, r.Body)
-	defer func() { h.inFlight.Add(-taken) }()
+	held := share{of: h.Bodies}
+	defer held.give()
+	err := body.read(r.Body, &held)
 	switch {
 	case errors.Is(err, errTooLarge):
 		return http.StatusRequestEntityTooLarge, TooLarge

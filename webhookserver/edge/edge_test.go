@@ -49,7 +49,8 @@ func newFixture() *fixture {
 			f.stored = append(f.stored, w)
 			return nil
 		},
-		Clock: clocktest.New(start),
+		Clock:  clocktest.New(start),
+		Bodies: &edge.Bodies{},
 		Observe: func(r edge.Result) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
@@ -209,6 +210,89 @@ func TestBodiesInFlightAreBounded(t *testing.T) {
 	}
 	if w := f.do(signed(body, "current")); w.Code != 200 {
 		t.Errorf("after they ended: status %d", w.Code)
+	}
+}
+
+// other is a handler of another package that gathers what it is sent, and answers by how that ended.
+type other struct{ bodies *edge.Bodies }
+
+func (o other) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	bound, done := o.bodies.Bound(w, r)
+	defer done()
+	_, err := io.ReadAll(bound.Body)
+	switch tooLarge := new(http.MaxBytesError); {
+	case errors.As(err, &tooLarge):
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		w.WriteHeader(http.StatusBadRequest)
+	case err != nil:
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+}
+
+func TestBodiesOfOtherHandlersShareTheLimit(t *testing.T) {
+	f := newFixture()
+	post := func(body io.Reader) int {
+		w := httptest.NewRecorder()
+		other{f.handler.Bodies}.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/helpdesk/support/helpdesk", body))
+		return w.Code
+	}
+	limit := bytes.Repeat([]byte("x"), edge.MaxBody)
+	// However a request ends, it gives back what it held: otherwise these would be more than fits.
+	for range edge.MaxInFlight/edge.MaxBody + 1 {
+		for name, tc := range map[string]struct {
+			body   io.Reader
+			status int
+		}{
+			"good":      {bytes.NewReader(limit), 200},
+			"too large": {io.MultiReader(bytes.NewReader(limit), strings.NewReader("x")), 413},
+			"cut off":   {io.MultiReader(bytes.NewReader(limit), broken{}), 400},
+		} {
+			if status := post(tc.body); status != tc.status {
+				t.Fatalf("%s: status %d, want %d", name, status, tc.status)
+			}
+		}
+	}
+	arrived, finish, statuses := make(chan struct{}), make(chan struct{}), make(chan int)
+	const callers = 2
+	for range callers {
+		go func() { statuses <- post(slow{bytes.NewReader(limit), arrived, finish}) }()
+	}
+	for range callers {
+		<-arrived
+	}
+	for range edge.MaxInFlight/edge.MaxBody + 1 {
+		if status := post(bytes.NewReader(limit)); status != 503 {
+			t.Errorf("one more body than fits: status %d", status)
+		}
+	}
+	if status := post(strings.NewReader("{}")); status != 200 {
+		t.Errorf("a small body beside large ones: status %d", status)
+	}
+	// What others hold, webhooks cannot; 3 MiB fit beside that once, and 6 do not.
+	meta := make(chan int)
+	go func() {
+		r := signed(limit, "current")
+		r.Body = io.NopCloser(slow{bytes.NewReader(limit), arrived, finish})
+		meta <- f.do(r).Code
+	}()
+	<-arrived
+	if w := f.do(signed(limit, "current")); w.Code != 503 || f.results[0] != edge.Busy {
+		t.Errorf("a webhook beside them: status %d, %v", w.Code, f.results)
+	}
+	close(finish)
+	for range callers {
+		if status := <-statuses; status != 200 {
+			t.Errorf("a body that fits: status %d", status)
+		}
+	}
+	if status := <-meta; status != 200 {
+		t.Errorf("a webhook that fits: status %d", status)
+	}
+	for range callers + 1 {
+		if status := post(bytes.NewReader(limit)); status != 200 {
+			t.Errorf("after they ended: status %d", status)
+		}
 	}
 }
 

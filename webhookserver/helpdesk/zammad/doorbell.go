@@ -5,8 +5,10 @@ import (
 	"crypto/sha1" //nolint:gosec // Zammad signs with nothing else.
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,10 +16,10 @@ import (
 )
 
 const (
-	// maxEvent bounds the body of a call, in bytes: an article has at most 1.5 million characters.
-	maxEvent = 16 << 20
 	// maxRemembered is how many calls are remembered, so that a repeated one costs nothing.
 	maxRemembered = 10_000
+	// callAgain is what Zammad is asked to wait for when a call cannot be received, in seconds.
+	callAgain = "5"
 )
 
 // doorbell takes Zammad's calls. All that is taken from one is which ticket to read: a call that somebody else could
@@ -40,12 +42,17 @@ func (d *doorbell) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEvent))
-	if err != nil {
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
+	signature, ok := signatureOf(r.Header)
+	if !ok {
+		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	if !signed(r.Header.Get("X-Hub-Signature"), body, d.secret) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		turnAway(w, err)
+		return
+	}
+	if !signed(signature, body, d.secret) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
@@ -62,15 +69,38 @@ func (d *doorbell) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
+// turnAway answers a call whose body could not be read.
+func turnAway(w http.ResponseWriter, err error) {
+	switch tooLarge := new(http.MaxBytesError); {
+	case errors.As(err, &tooLarge):
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrDeadlineExceeded):
+		w.WriteHeader(http.StatusBadRequest)
+	default:
+		w.Header().Set("Retry-After", callAgain)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+}
+
+// signatureOf returns the signature that a call shows; false where it shows none that could be right, so that its body is not
+// worth receiving.
+func signatureOf(header http.Header) ([]byte, bool) {
+	text, ok := strings.CutPrefix(header.Get("X-Hub-Signature"), "sha1=")
+	if !ok {
+		return nil, false
+	}
+	signature, err := hex.DecodeString(text)
+	return signature, err == nil && len(signature) == sha1.Size
+}
+
 // signed checks a signature, in constant time.
-func signed(header string, body, secret []byte) bool {
-	given, err := hex.DecodeString(strings.TrimPrefix(header, "sha1="))
-	if err != nil || !strings.HasPrefix(header, "sha1=") || len(secret) == 0 {
+func signed(signature, body, secret []byte) bool {
+	if len(secret) == 0 {
 		return false
 	}
 	mac := hmac.New(sha1.New, secret)
 	mac.Write(body)
-	return hmac.Equal(given, mac.Sum(nil))
+	return hmac.Equal(signature, mac.Sum(nil))
 }
 
 // fresh tells whether a delivery did not come before. One without an ID always did not.

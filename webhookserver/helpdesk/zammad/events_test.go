@@ -2,10 +2,14 @@ package zammad_test
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock/clocktest"
@@ -123,12 +127,41 @@ func (w *world) ring(body, signature, delivery string) int {
 	return recorder.Code
 }
 
+// Anybody may call, so a body is read only where a signature makes it worth that, and it can be refused to be read.
+func TestBodiesOfCallsThatAreNotRead(t *testing.T) {
+	w := newWorld(t)
+	signature := zammadtest.Sign([]byte("{}"), hookSecret)
+	cutOff, slow := iotest.ErrReader(io.ErrUnexpectedEOF), iotest.ErrReader(os.ErrDeadlineExceeded)
+	busy, tooLarge := iotest.ErrReader(errors.New("too much is being received")), iotest.ErrReader(&http.MaxBytesError{Limit: 1})
+	for name, tc := range map[string]struct {
+		signature string
+		body      io.Reader
+		status    int
+	}{
+		"no signature":            {"", busy, http.StatusUnauthorized},
+		"one of another kind":     {"sha256=" + strings.TrimPrefix(signature, "sha1="), busy, http.StatusUnauthorized},
+		"one that is too short":   {"sha1=00", busy, http.StatusUnauthorized},
+		"too much at once":        {signature, busy, http.StatusServiceUnavailable},
+		"a body that is cut off":  {signature, cutOff, http.StatusBadRequest},
+		"a body that is late":     {signature, slow, http.StatusBadRequest},
+		"a body that is too long": {signature, tooLarge, http.StatusRequestEntityTooLarge},
+	} {
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", tc.body)
+		request.Header.Set("X-Hub-Signature", tc.signature)
+		recorder := httptest.NewRecorder()
+		w.desk.Doorbell().ServeHTTP(recorder, request)
+		if again := recorder.Header().Get("Retry-After") != ""; recorder.Code != tc.status || again != (tc.status == http.StatusServiceUnavailable) {
+			t.Errorf("%s: status %d, %v", name, recorder.Code, recorder.Header())
+		}
+	}
+}
+
 func TestADoorbellIsNoMoreThanThat(t *testing.T) {
 	w, id := live(t)
 	forged := `{"ticket":{"id":` + id + `,"state":"closed"},"article":{"id":99,"sender":"Agent","internal":false,"body":"Forged"}}`
 	for name, signature := range map[string]string{
 		"none": "", "wrong": zammadtest.Sign([]byte(forged), "wrong"), "of another body": zammadtest.Sign([]byte("{}"), hookSecret),
-		"not hexadecimal": "sha1=xyz", "of another kind": strings.Replace(zammadtest.Sign([]byte(forged), hookSecret), "sha1", "sha256", 1),
+		"not hexadecimal": "sha1=xyz", "too short": "sha1=00", "of another kind": strings.Replace(zammadtest.Sign([]byte(forged), hookSecret), "sha1", "sha256", 1),
 	} {
 		if status := w.ring(forged, signature, "d"); status != http.StatusUnauthorized {
 			t.Errorf("signature %s: status %d", name, status)
