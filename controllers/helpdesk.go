@@ -41,7 +41,13 @@ func (r *Reconciler) helpdesk(ctx context.Context, s *scope) error {
 	if !manifests.HelpdeskCalls(s.channel) {
 		return nil
 	}
-	return r.helpdeskSecret(ctx, s)
+	err := r.helpdeskSecret(ctx, s)
+	if f := s.refusal(err, v1alpha1.ReasonNameTaken, v1alpha1.ReasonRefused); f != nil {
+		s.helpdeskReady = f
+		s.wakeUpIn(refusedInterval)
+		return nil
+	}
+	return err
 }
 
 // helpdeskKnown tells whether status has what the receiver found about the helpdesk of this spec.
@@ -49,7 +55,7 @@ func (s *scope) helpdeskKnown() bool {
 	condition := s.condition(v1alpha1.ConditionHelpdeskReady)
 	return condition != nil && condition.ObservedGeneration == s.channel.Generation &&
 		!s.hasReason(v1alpha1.ConditionHelpdeskReady, v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonSecretNotLabelled,
-			v1alpha1.ReasonSecretKeyMissing, v1alpha1.ReasonSecretValueEmpty)
+			v1alpha1.ReasonSecretKeyMissing, v1alpha1.ReasonSecretValueEmpty, v1alpha1.ReasonNameTaken, v1alpha1.ReasonRefused)
 }
 
 // helpdeskSecret makes what the helpdesk signs its calls with, once.
@@ -63,8 +69,7 @@ func (r *Reconciler) helpdeskSecret(ctx context.Context, s *scope) error {
 		return err
 	}
 	if !metav1.IsControlledBy(secret, s.channel) {
-		s.helpdeskReady = fails(v1alpha1.ReasonNameTaken, (&foreignError{kind: "Secret", name: key.Name}).Error())
-		return nil
+		return &foreignError{kind: "Secret", name: key.Name}
 	}
 	s.helpdeskSigns = true
 	return r.supplement(ctx, manifests.HelpdeskSecretMetadata(s.channel), secret)

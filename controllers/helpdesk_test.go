@@ -16,20 +16,6 @@ var _ = Describe("The helpdesk", func() {
 	var f *fixture
 	BeforeEach(func() { f = newFixture() })
 
-	zammad := func(events v1alpha1.HelpdeskEvents) func(*v1alpha1.WhatsAppChannel) {
-		return func(c *v1alpha1.WhatsAppChannel) {
-			c.Spec.Helpdesk.Zammad = &v1alpha1.ZammadHelpdesk{
-				URL: "https://zammad.example.com", Events: events,
-				TokenSecretRef: v1alpha1.SecretKeyReference{Name: "zammad", Key: "token"},
-			}
-		}
-	}
-	secret := func(labels map[string]string) *corev1.Secret {
-		return &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Name: "zammad", Namespace: f.namespace, Labels: labels},
-			Data:       map[string][]byte{"token": []byte("the-token")},
-		}
-	}
 	usable := map[string]string{v1alpha1.SecretUseLabel: v1alpha1.SecretUseChannel}
 	found := func(ready bool, reason, message string) config.Status {
 		return config.Status{Helpdesk: &config.HelpdeskStatus{
@@ -69,25 +55,25 @@ var _ = Describe("The helpdesk", func() {
 		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beFalse(v1alpha1.ReasonSecretNotFound))
 
 		By("a Secret that was not meant for channels")
-		Expect(api.Create(f.ctx, secret(nil))).To(Succeed())
+		Expect(api.Create(f.ctx, f.zammadToken(nil))).To(Succeed())
 		f.poke(channel)
 		Eventually(f.condition(channel, v1alpha1.ConditionHelpdeskReady)).Should(beFalse(v1alpha1.ReasonSecretNotLabelled, "kubectl label secret zammad"))
 		Expect(mounted()).NotTo(ContainElement("zammad:" + config.HelpdeskTokenFile))
 
 		By("the label")
-		Expect(api.Update(f.ctx, secret(usable))).To(Succeed())
+		Expect(api.Update(f.ctx, f.zammadToken(usable))).To(Succeed())
 		Eventually(mounted).Should(ContainElement("zammad:" + config.HelpdeskTokenFile))
 		Eventually(f.condition(channel, v1alpha1.ConditionHelpdeskReady)).Should(beUnknown(v1alpha1.ReasonPending))
 
 		By("the Secret's end, which takes nothing away from the pods that run")
 		generation := f.deployment().Generation
-		Expect(api.Delete(f.ctx, secret(nil))).To(Succeed())
+		Expect(api.Delete(f.ctx, f.zammadToken(nil))).To(Succeed())
 		Eventually(f.condition(channel, v1alpha1.ConditionHelpdeskReady)).Should(beFalse(v1alpha1.ReasonSecretNotFound))
 		Expect(f.deployment().Generation).To(Equal(generation))
 	})
 
 	It("is as the receiver found it", func() {
-		Expect(api.Create(f.ctx, secret(usable))).To(Succeed())
+		Expect(api.Create(f.ctx, f.zammadToken(usable))).To(Succeed())
 		receiver.say(found(false, "GroupNotFound", `There is no group "2nd Level" for this token; it sees "Users".`), nil)
 		DeferCleanup(func() { receiver.say(config.Status{}, nil) })
 		channel := f.create(zammad(""))
@@ -107,7 +93,7 @@ var _ = Describe("The helpdesk", func() {
 	})
 
 	It("signs its calls only where it makes some", func() {
-		Expect(api.Create(f.ctx, secret(usable))).To(Succeed())
+		Expect(api.Create(f.ctx, f.zammadToken(usable))).To(Succeed())
 		channel := f.create(zammad(v1alpha1.HelpdeskEventsPoll))
 		f.runReceiver(channel)
 		Eventually(mounted).Should(ContainElement("zammad:" + config.HelpdeskTokenFile))
@@ -124,3 +110,21 @@ var _ = Describe("The helpdesk", func() {
 		Expect(again.Data).To(Equal(signing.Data))
 	})
 })
+
+// zammad makes a channel one whose tickets are in Zammad.
+func zammad(events v1alpha1.HelpdeskEvents) func(*v1alpha1.WhatsAppChannel) {
+	return func(c *v1alpha1.WhatsAppChannel) {
+		c.Spec.Helpdesk.Zammad = &v1alpha1.ZammadHelpdesk{
+			URL: "https://zammad.example.com", Events: events,
+			TokenSecretRef: v1alpha1.SecretKeyReference{Name: "zammad", Key: "token"},
+		}
+	}
+}
+
+// zammadToken is the Secret with the token of that.
+func (f *fixture) zammadToken(labels map[string]string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "zammad", Namespace: f.namespace, Labels: labels},
+		Data:       map[string][]byte{"token": []byte("the-token")},
+	}
+}

@@ -83,7 +83,7 @@ func (r *Reconciler) mirrorReceiver(ctx context.Context, s *scope) error {
 	// The operator's own handshakes say nothing about Meta's.
 	if at := status.LastHandshakeTime; at != nil && at.After(s.memory.probe.at.Add(probeWindow)) && !at.Equal(last.handshake) {
 		last.handshake, last.handshakeSeen = *at, true
-		s.again = s.handshakeSeen()
+		s.again = s.again || s.handshakeSeen()
 	}
 	return nil
 }

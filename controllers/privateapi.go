@@ -3,7 +3,6 @@ package controllers
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers/certificate"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers/manifests"
@@ -46,16 +44,11 @@ func (r *Reconciler) newToken() (string, error) {
 // itself.
 func (r *Reconciler) privateAPI(ctx context.Context, s *scope) error {
 	secret, err := r.apiSecret(ctx, s)
-	var foreign *foreignError
-	if errors.As(err, &foreign) {
-		s.blockReceiver(fails(v1alpha1.ReasonNameTaken, foreign.Error()))
-		return nil
-	}
 	if err != nil {
-		return err
+		return r.blockOnRefusal(s, err)
 	}
 	s.private = PrivateAPI{Token: cloudapi.Token(secret.Data[config.StatusTokenFile]), CA: secret.Data[manifests.CAKey]}
-	return r.supplement(ctx, manifests.APIMetadata(s.channel), secret)
+	return r.blockOnRefusal(s, r.supplement(ctx, manifests.APIMetadata(s.channel), secret))
 }
 
 // apiSecret makes the Secret of the private API, or brings the data of the one that there is up to date. The key of the

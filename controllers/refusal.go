@@ -3,6 +3,7 @@ package controllers
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,10 +28,17 @@ func (s *scope) refusal(err error, foreignReason, refusedReason string) *finding
 		return nil
 	case apierrors.IsForbidden(err) && s.mayPass():
 		return nil
-	case apierrors.IsInvalid(err), apierrors.IsForbidden(err):
+	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), deniedByWebhook(err):
 		return fails(refusedReason, fmt.Sprintf("The API server refuses an object of the channel: %s.", err))
 	}
 	return nil
+}
+
+// deniedByWebhook reports whether an admission webhook denies an object without a code of its own, as policy engines do: the
+// API server then answers 400, with whatever reason the webhook gives, or none.
+func deniedByWebhook(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && status.Status().Code == http.StatusBadRequest
 }
 
 // mayPass notes that the API server forbade something, and reports whether it has not for long.

@@ -73,8 +73,7 @@ func (r *Reconciler) volume(ctx context.Context, s *scope) error {
 		return r.blockOnRefusal(s, err)
 	}
 	if !madeFor(claim, s.channel) {
-		s.blockReceiver(fails(v1alpha1.ReasonNameTaken, (&foreignError{kind: "PersistentVolumeClaim", name: name}).Error()))
-		return nil
+		return r.blockOnRefusal(s, &foreignError{kind: "PersistentVolumeClaim", name: name})
 	}
 	if verdict := heirloom(s, claim); verdict != mayUse {
 		s.blockReceiver(verdict.finding(v1alpha1.ReasonStorageOfAnotherNumber, "PersistentVolumeClaim", name))

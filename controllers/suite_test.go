@@ -17,6 +17,7 @@ import (
 	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -53,6 +54,7 @@ var (
 		scheme := controllers.NewScheme()
 		utilruntime.Must(eventsv1.AddToScheme(scheme))
 		utilruntime.Must(rbacv1.AddToScheme(scheme))
+		utilruntime.Must(admissionregistrationv1.AddToScheme(scheme))
 		return scheme
 	}()
 	// api is an administrator's client, past any cache.
@@ -254,11 +256,11 @@ func (c *requestCounter) wrap(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// refused notes a request that was forbidden, unless that is for the end of its namespace.
+// refused notes a request that was forbidden, unless that is for the end of its namespace or by a policy.
 func (c *requestCounter) refused(r *http.Request, response *http.Response) {
 	body, err := io.ReadAll(response.Body)
 	response.Body = io.NopCloser(bytes.NewReader(body))
-	if err == nil && strings.Contains(string(body), "because it is being terminated") {
+	if err == nil && (strings.Contains(string(body), "because it is being terminated") || strings.Contains(string(body), "admission webhook")) {
 		return
 	}
 	c.mu.Lock()

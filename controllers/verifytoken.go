@@ -14,7 +14,7 @@ import (
 func (r *Reconciler) verifyTokenSecret(ctx context.Context, s *scope) error {
 	ref, value, missing, err := r.findVerifyToken(ctx, s)
 	if err != nil {
-		return err
+		return r.blockOnRefusal(s, err)
 	}
 	if missing != nil {
 		s.blockReceiver(missing)
@@ -58,6 +58,7 @@ func (r *Reconciler) generateVerifyToken(ctx context.Context, s *scope) (*corev1
 	if !madeFor(secret, s.channel) {
 		s.blockReceiver(fails(v1alpha1.ReasonNameTaken, (&foreignError{kind: "Secret", name: key.Name}).Error()+
 			" To use its token, name it in spec.callback.verifyTokenSecretRef."))
+		s.wakeUpIn(refusedInterval)
 		return nil, nil
 	}
 	if verdict := heirloom(s, secret); verdict != mayUse {
