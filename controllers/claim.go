@@ -36,13 +36,19 @@ func (r *Reconciler) claim(ctx context.Context, s *scope) error {
 			visible = true
 			continue
 		}
-		if !rival.DeletionTimestamp.IsZero() || !older(rival, s.channel) {
+		if letGo(rival) || !older(rival, s.channel) {
 			continue
 		}
-		if stands, err := r.claimStands(ctx, rival); err != nil {
+		holder, err := r.standing(ctx, rival)
+		if err != nil {
 			return err
-		} else if stands {
-			s.phoneNumber = taken(rival, s.channel)
+		}
+		if holder != nil {
+			s.phoneNumber = taken(holder, s.channel)
+			if !holder.DeletionTimestamp.IsZero() {
+				// Its end wakes this channel, unless the watch does not tell.
+				s.wakeUpIn(clearDeadline)
+			}
 			return nil
 		}
 	}
@@ -50,14 +56,23 @@ func (r *Reconciler) claim(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// claimStands asks the API server whether a channel that the cache shows is there, and claims the number that it claims there. A
+// standing returns a channel that the cache shows as the API server has it, if it claims the number there, too; else nil. A
 // channel must not wait for ever for one whose end the watch did not tell.
-func (r *Reconciler) claimStands(ctx context.Context, cached *v1alpha1.WhatsAppChannel) (bool, error) {
+func (r *Reconciler) standing(ctx context.Context, cached *v1alpha1.WhatsAppChannel) (*v1alpha1.WhatsAppChannel, error) {
 	current := &v1alpha1.WhatsAppChannel{}
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(cached), current); err != nil {
-		return false, client.IgnoreNotFound(err)
+		return nil, client.IgnoreNotFound(err)
 	}
-	return current.UID == cached.UID && claimed(current) == claimed(cached), nil
+	if current.UID != cached.UID || claimed(current) != claimed(cached) || letGo(current) {
+		return nil, nil
+	}
+	return current, nil
+}
+
+// letGo reports whether a channel that is being deleted has left its number to others. Before that, its callback URL may still
+// be at Meta.
+func letGo(channel *v1alpha1.WhatsAppChannel) bool {
+	return !channel.DeletionTimestamp.IsZero() && !hasFinalizer(channel)
 }
 
 // reserve ends the reconciliation of a new channel whose number was found: the number has to be in status, where other
@@ -84,11 +99,16 @@ func older(a, b *v1alpha1.WhatsAppChannel) bool {
 	return a.UID < b.UID
 }
 
-// taken says who has the number, without a word about other namespaces.
+// taken says who has the number, without a word about other namespaces. It is on its way to the loser where the holder is
+// being deleted.
 func taken(holder, loser *v1alpha1.WhatsAppChannel) *finding {
 	who := "an older channel in another namespace"
 	if holder.Namespace == loser.Namespace {
 		who = fmt.Sprintf("the older channel %q", holder.Name)
+	}
+	if !holder.DeletionTimestamp.IsZero() {
+		return fails(v1alpha1.ReasonClaiming, fmt.Sprintf(
+			"The phone number belongs to %s, which is being deleted. This channel takes the number over as soon as that one is gone.", who))
 	}
 	return fails(v1alpha1.ReasonNumberTaken, fmt.Sprintf("The phone number belongs to %s. Delete one of the two channels, or choose another number.", who))
 }

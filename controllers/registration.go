@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -29,18 +27,10 @@ func (r *Reconciler) register(ctx context.Context, s *scope) error {
 	if facts == nil || err != nil {
 		return err
 	}
-	// The list of numbers, which channels share, is good enough to see that nothing is to be done, but not to write by.
-	read := func() bool {
-		configuration, err := r.graph.webhookConfiguration(ctx, s.access(), s.number.ID)
-		if err != nil {
-			s.registered = s.registrationRefused(err)
-			return false
+	if s.needsRead(decideRegistration(*facts)) {
+		if read, err := r.readConfiguration(ctx, s, facts); err != nil || !read {
+			return err
 		}
-		facts.configuration = configuration
-		return true
-	}
-	if decideRegistration(*facts).step != stepNone && !read() {
-		return nil
 	}
 	for range maxRegistrationSteps {
 		decision := decideRegistration(*facts)
@@ -66,8 +56,8 @@ func (r *Reconciler) register(ctx context.Context, s *scope) error {
 			s.registered = s.registrationRefused(err)
 			return nil
 		}
-		if !read() {
-			return nil
+		if read, err := r.readConfiguration(ctx, s, facts); err != nil || !read {
+			return err
 		}
 	}
 	s.registered = fails(v1alpha1.ReasonRegistering, "Meta accepted the callback URL and does not show it yet.")
@@ -98,95 +88,9 @@ func (s *scope) mayRegister() bool {
 	return true
 }
 
-// readBack reads what a step changed besides the number's own configuration.
-func (r *Reconciler) readBack(ctx context.Context, s *scope, facts *registrationFacts, done step) (err error) {
-	switch done {
-	case stepCreateAppSubscription:
-		facts.subscriptions, err = r.graph.appSubscriptions(ctx, exact(), s.appAtMeta())
-	case stepSubscribeApp:
-		facts.subscribed, err = r.appSubscribed(ctx, s, exact())
-	}
-	return err
-}
-
 // appAtMeta is the app that the access token belongs to, with the app secret.
 func (s *scope) appAtMeta() cloudapi.App {
 	return cloudapi.App{ID: s.app.ID, Secret: s.appSecret.value}
-}
-
-// appSubscribed reports whether the app gets the business account's webhooks.
-func (r *Reconciler) appSubscribed(ctx context.Context, s *scope, fresh *freshness) (bool, error) {
-	apps, err := r.graph.subscribedApps(ctx, fresh, s.access(), s.channel.Spec.BusinessAccountID)
-	return slices.ContainsFunc(apps, func(app cloudapi.SubscribedApp) bool { return app.ID == s.app.ID }), err
-}
-
-// registrationFacts gathers what is known without asking Meta again.
-func (s *scope) registrationFacts() *registrationFacts {
-	spec := s.channel.Spec
-	facts := &registrationFacts{
-		namespace:         s.channel.Namespace,
-		channel:           s.channel.Name,
-		mode:              spec.Callback.Registration,
-		appSubscription:   spec.Callback.AppSubscription,
-		takeOver:          s.channel.Annotations[v1alpha1.TakeOverAnnotation],
-		callbackURL:       s.callbackURL,
-		verifyToken:       *s.verifyTokenRef,
-		receiverAvailable: s.available,
-		callbackSettling:  s.callbackSettling(),
-		appID:             s.app.ID,
-		businessAccountID: spec.BusinessAccountID,
-		subscriptions:     s.subscriptions,
-		verifyTokenDue:    s.verifyTokenDue(),
-		configuration:     *s.configuration,
-	}
-	if known := s.channel.Status.Registration; known != nil {
-		for _, url := range []string{known.URL, known.IntendedURL} {
-			if url != "" {
-				facts.ours = append(facts.ours, url)
-			}
-		}
-	}
-	return facts
-}
-
-// readRegistration gathers what Meta has. It returns nil where Meta could not be asked; what to say is then noted.
-func (r *Reconciler) readRegistration(ctx context.Context, s *scope) (facts *registrationFacts, err error) {
-	facts = s.registrationFacts()
-	if facts.subscribed, err = r.appSubscribed(ctx, s, s.refresh.fresh); err != nil {
-		s.registered = s.registrationRefused(err)
-		return nil, nil
-	}
-	if !facts.subscribed && facts.mode == v1alpha1.RegistrationAutomatic && s.refresh.fresh.maxAge > 0 {
-		// Another channel of the account may have subscribed the app a moment ago.
-		if facts.subscribed, err = r.appSubscribed(ctx, s, exact()); err != nil {
-			s.registered = s.registrationRefused(err)
-			return nil, nil
-		}
-	}
-	facts.takenByChannel, err = r.otherChannelHas(ctx, s, facts.configuration.Effective())
-	return facts, err
-}
-
-// otherChannelHas reports whether a callback URL is that of another channel of this operator.
-func (r *Reconciler) otherChannelHas(ctx context.Context, s *scope, url string) (bool, error) {
-	if url == "" || url == s.callbackURL {
-		return false, nil
-	}
-	channels := &v1alpha1.WhatsAppChannelList{}
-	if err := r.Client.List(ctx, channels, client.MatchingFields{callbackURLIndex: url}); err != nil {
-		return false, err
-	}
-	return slices.ContainsFunc(channels.Items, func(c v1alpha1.WhatsAppChannel) bool { return c.UID != s.channel.UID }), nil
-}
-
-// callbackSettling reports whether the callback URL, which is to be registered for the first time, does not answer the
-// operator's own handshake yet and may be about to: what routes it learns of a new receiver a moment late. It is not
-// waited for long, because Meta may well reach what the cluster does not.
-func (s *scope) callbackSettling() bool {
-	const patience = 4 // Failed handshakes, which take half a minute.
-	known := s.channel.Status.Registration
-	return (known == nil || known.URL != s.callbackURL) &&
-		s.callback != nil && s.callback.status == metav1.ConditionFalse && s.memory.probe.failures > 0 && s.memory.probe.failures <= patience
 }
 
 // prepared reports whether a write at Meta is safe: the finalizer is there to take it back, and status knows the URL,

@@ -3,9 +3,11 @@ package controllers
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 )
 
 // messagesField is the webhook field that carries customers' messages and statuses.
@@ -41,6 +43,8 @@ type registrationFacts struct {
 	verifyTokenDue bool
 	// takenByChannel says that the effective URL is that of another channel.
 	takenByChannel bool
+	// takenElsewhere says that it is that of a channel in another namespace.
+	takenElsewhere bool
 }
 
 // step is a write at Meta.
@@ -74,9 +78,7 @@ func decideRegistration(f registrationFacts) registrationDecision {
 func decideAutomatic(f registrationFacts) registrationDecision {
 	override := f.configuration.PhoneNumber
 	if override != "" && override != f.callbackURL && override != f.takeOver && !slices.Contains(f.ours, override) {
-		return say(fails(v1alpha1.ReasonForeignOverride, fmt.Sprintf(
-			"Somebody else set this phone number's callback URL to %s. To replace it, run: kubectl annotate wac %s --namespace %s --overwrite %s=%s",
-			override, f.channel, f.namespace, v1alpha1.TakeOverAnnotation, override)))
+		return say(fails(v1alpha1.ReasonForeignOverride, f.takeOverInstruction(override)))
 	}
 	subscription, subscribed := f.whatsAppSubscription()
 	switch {
@@ -145,9 +147,33 @@ func (f registrationFacts) fieldMissing() *finding {
 		"The webhook subscription of app %s is not active or lacks the field messages, so customers' messages are not delivered. Subscribe the field in the app's dashboard, WhatsApp > Configuration > Webhook fields.", f.appID))
 }
 
+func (f registrationFacts) takeOverInstruction(override string) string {
+	if f.namesAnotherNamespace(override) {
+		return fmt.Sprintf(
+			"This phone number's callback URL is that of a channel in another namespace, which is there or was. To replace it, run: kubectl annotate wac %[1]s --namespace %[2]s --overwrite %[3]s=\"$(kubectl get wac %[1]s --namespace %[2]s --output jsonpath='{.status.registration.effectiveURL}')\"",
+			f.channel, f.namespace, v1alpha1.TakeOverAnnotation)
+	}
+	return fmt.Sprintf(
+		"Somebody else set this phone number's callback URL to %s. To replace it, run: kubectl annotate wac %s --namespace %s --overwrite %s=%s",
+		override, f.channel, f.namespace, v1alpha1.TakeOverAnnotation, override)
+}
+
+// namesAnotherNamespace reports whether the effective URL is that of a channel in another namespace, which is never named. The
+// URL of one that is gone is told by where this channel's own leads.
+func (f registrationFacts) namesAnotherNamespace(url string) bool {
+	front := strings.TrimSuffix(f.callbackURL, config.CallbackPath(f.namespace, f.channel))
+	path, routed := strings.CutPrefix(url, front+"/")
+	namespace, name, whole := strings.Cut(path, "/")
+	return f.takenElsewhere || routed && whole && !strings.Contains(name, "/") && namespace != f.namespace
+}
+
 func (f registrationFacts) pasteInstruction(effective string) string {
 	has := "Meta has no callback URL at present"
-	if effective != "" {
+	switch {
+	case effective == "":
+	case f.namesAnotherNamespace(effective):
+		has = "Meta has that of a channel in another namespace at present"
+	default:
 		has = "Meta has " + effective + " at present"
 	}
 	return fmt.Sprintf(

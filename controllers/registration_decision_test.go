@@ -13,6 +13,8 @@ func TestDecideRegistration(t *testing.T) {
 		ours    = "https://wa.example.com/helpdesk/support"
 		earlier = "https://old.example.com/helpdesk/support"
 		foreign = "https://elsewhere.example.com/webhook"
+		sibling = "https://wa.example.com/helpdesk/sales"
+		strange = "https://wa.example.com/payroll/complaints"
 		appURL  = "https://app.example.com/webhook"
 	)
 	subscribedTo := func(fields ...string) []cloudapi.AppSubscription {
@@ -39,6 +41,7 @@ func TestDecideRegistration(t *testing.T) {
 		return func(f *registrationFacts) { f.configuration.PhoneNumber = url }
 	}
 	settling := func(f *registrationFacts) { f.callbackSettling = true }
+	const fromStatus = "take-over=\"$(kubectl get wac support --namespace helpdesk --output jsonpath='{.status.registration.effectiveURL}')\""
 	const automatic, manual = v1alpha1.RegistrationAutomatic, v1alpha1.RegistrationManual
 
 	for name, tc := range map[string]struct {
@@ -46,18 +49,24 @@ func TestDecideRegistration(t *testing.T) {
 		step   step
 		reason string
 		says   string
+		hides  string
 	}{
 		"automatic, complete":             {facts: complete(automatic), reason: v1alpha1.ReasonRegistered},
 		"automatic, another verify token": {facts: complete(automatic, func(f *registrationFacts) { f.verifyTokenDue = true }), step: stepOverrideCallback},
 		"automatic, another verify token, receiver down": {facts: complete(automatic, func(f *registrationFacts) {
 			f.verifyTokenDue, f.receiverAvailable = true, false
 		}), reason: v1alpha1.ReasonRegistered},
-		"automatic, no override":           {facts: complete(automatic, override("")), step: stepOverrideCallback},
-		"automatic, an earlier URL":        {facts: complete(automatic, override(earlier), func(f *registrationFacts) { f.ours = []string{earlier} }), step: stepOverrideCallback},
-		"automatic, foreign":               {facts: complete(automatic, override(foreign)), reason: v1alpha1.ReasonForeignOverride, says: v1alpha1.TakeOverAnnotation + "=" + foreign},
-		"automatic, take-over":             {facts: complete(automatic, override(foreign), func(f *registrationFacts) { f.takeOver = foreign }), step: stepOverrideCallback},
-		"automatic, take-over of another":  {facts: complete(automatic, override(foreign), func(f *registrationFacts) { f.takeOver = appURL }), reason: v1alpha1.ReasonForeignOverride},
-		"automatic, foreign comes first":   {facts: complete(automatic, override(foreign), func(f *registrationFacts) { f.subscribed = false }), reason: v1alpha1.ReasonForeignOverride},
+		"automatic, no override":          {facts: complete(automatic, override("")), step: stepOverrideCallback},
+		"automatic, an earlier URL":       {facts: complete(automatic, override(earlier), func(f *registrationFacts) { f.ours = []string{earlier} }), step: stepOverrideCallback},
+		"automatic, foreign":              {facts: complete(automatic, override(foreign)), reason: v1alpha1.ReasonForeignOverride, says: v1alpha1.TakeOverAnnotation + "=" + foreign},
+		"automatic, take-over":            {facts: complete(automatic, override(foreign), func(f *registrationFacts) { f.takeOver = foreign }), step: stepOverrideCallback},
+		"automatic, take-over of another": {facts: complete(automatic, override(foreign), func(f *registrationFacts) { f.takeOver = appURL }), reason: v1alpha1.ReasonForeignOverride},
+		"automatic, foreign comes first":  {facts: complete(automatic, override(foreign), func(f *registrationFacts) { f.subscribed = false }), reason: v1alpha1.ReasonForeignOverride},
+		"automatic, a sibling's":          {facts: complete(automatic, override(sibling)), reason: v1alpha1.ReasonForeignOverride, says: sibling},
+		"automatic, another namespace's":  {facts: complete(automatic, override(strange)), reason: v1alpha1.ReasonForeignOverride, says: fromStatus, hides: strange},
+		"automatic, another namespace's at another host": {facts: complete(automatic, override(foreign), func(f *registrationFacts) {
+			f.takenByChannel, f.takenElsewhere = true, true
+		}), reason: v1alpha1.ReasonForeignOverride, says: fromStatus, hides: foreign},
 		"automatic, account-level foreign": {facts: complete(automatic, override(""), func(f *registrationFacts) { f.configuration.BusinessAccount = foreign }), step: stepOverrideCallback},
 		"automatic, app not subscribed":    {facts: complete(automatic, func(f *registrationFacts) { f.subscriptions = nil }), reason: v1alpha1.ReasonAppNotSubscribed, says: "CreateIfAbsent"},
 		"automatic, app may be subscribed": {facts: complete(automatic, func(f *registrationFacts) {
@@ -92,11 +101,12 @@ func TestDecideRegistration(t *testing.T) {
 		"manual, shadowed by the number": {facts: complete(manual, override(foreign), func(f *registrationFacts) {
 			f.configuration.Application = ours
 		}), reason: v1alpha1.ReasonNotRegistered, says: "Meta has " + foreign},
-		"manual, another channel's": {facts: complete(manual, override(""), func(f *registrationFacts) { f.takenByChannel = true }), reason: v1alpha1.ReasonAppCallbackTaken},
-		"manual, app":               {facts: complete(manual, func(f *registrationFacts) { f.subscriptions = nil }), reason: v1alpha1.ReasonAppNotSubscribed},
-		"manual, field":             {facts: complete(manual, func(f *registrationFacts) { f.subscriptions = subscribedTo() }), reason: v1alpha1.ReasonFieldNotSubscribed},
-		"manual, account":           {facts: complete(manual, func(f *registrationFacts) { f.subscribed = false }), reason: v1alpha1.ReasonAccountNotSubscribed},
-		"left out is manual":        {facts: complete("", override("")), reason: v1alpha1.ReasonNotRegistered},
+		"manual, shadowed by another namespace's": {facts: complete(manual, override(strange)), reason: v1alpha1.ReasonNotRegistered, says: "in another namespace", hides: strange},
+		"manual, another channel's":               {facts: complete(manual, override(""), func(f *registrationFacts) { f.takenByChannel = true }), reason: v1alpha1.ReasonAppCallbackTaken},
+		"manual, app":                             {facts: complete(manual, func(f *registrationFacts) { f.subscriptions = nil }), reason: v1alpha1.ReasonAppNotSubscribed},
+		"manual, field":                           {facts: complete(manual, func(f *registrationFacts) { f.subscriptions = subscribedTo() }), reason: v1alpha1.ReasonFieldNotSubscribed},
+		"manual, account":                         {facts: complete(manual, func(f *registrationFacts) { f.subscribed = false }), reason: v1alpha1.ReasonAccountNotSubscribed},
+		"left out is manual":                      {facts: complete("", override("")), reason: v1alpha1.ReasonNotRegistered},
 	} {
 		t.Run(name, func(t *testing.T) {
 			decision := decideRegistration(tc.facts)
@@ -108,6 +118,9 @@ func TestDecideRegistration(t *testing.T) {
 			}
 			if decision.finding.reason != tc.reason || !strings.Contains(decision.finding.message, tc.says) {
 				t.Errorf("it says %s: %s", decision.finding.reason, decision.finding.message)
+			}
+			if tc.hides != "" && strings.Contains(decision.finding.message, tc.hides) {
+				t.Errorf("it names what is another namespace's: %s", decision.finding.message)
 			}
 		})
 	}

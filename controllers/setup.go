@@ -115,7 +115,8 @@ func retries() workqueue.TypedRateLimiter[reconcile.Request] {
 	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry)
 }
 
-// claimOrEndChanged passes updates in which a channel claims another number than before, or is being deleted.
+// claimOrEndChanged passes updates in which a channel claims another number than before, is being deleted, or then leaves its
+// number to others.
 func claimOrEndChanged(e event.UpdateEvent) bool {
 	before, ok := e.ObjectOld.(*v1alpha1.WhatsAppChannel)
 	if !ok {
@@ -125,7 +126,8 @@ func claimOrEndChanged(e event.UpdateEvent) bool {
 	if !ok {
 		return false
 	}
-	return claimed(before) != claimed(after) || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
+	return claimed(before) != claimed(after) || letGo(before) != letGo(after) ||
+		before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
 }
 
 // claimed is the phone number ID that a channel claims, or nothing.
