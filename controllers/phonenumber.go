@@ -43,6 +43,11 @@ func (r *Reconciler) resolvePhoneNumber(ctx context.Context, s *scope) error {
 		s.held = false
 		return nil
 	}
+	if s.serves() && !sameNumber(chosen.DisplayPhoneNumber, s.number.DisplayPhoneNumber) {
+		s.phoneNumber = s.servesAnother()
+		s.held = false
+		return nil
+	}
 	known := s.number != nil && s.number.ID == chosen.ID
 	s.number, s.configuration = numberStatus(chosen), &chosen.WebhookConfiguration
 	if !known {
@@ -64,7 +69,7 @@ func (r *Reconciler) lookUp(ctx context.Context, s *scope, fresh *freshness) (cl
 	if err != nil {
 		return cloudapi.PhoneNumber{}, nil, err
 	}
-	chosen, problem := choose(s.channel.Spec, numbers)
+	chosen, problem := s.choose(numbers)
 	s.numbersRead, s.numbers = true, nil
 	if problem != nil {
 		s.numbers = available(numbers)
@@ -72,12 +77,25 @@ func (r *Reconciler) lookUp(ctx context.Context, s *scope, fresh *freshness) (cl
 	return chosen, problem, nil
 }
 
-// choose returns the number that the spec means, or why there is none.
-func choose(spec v1alpha1.WhatsAppChannelSpec, numbers []cloudapi.PhoneNumber) (cloudapi.PhoneNumber, *finding) {
+// choose returns the number that the spec means, or why there is none. Where the spec names none, the channel keeps the number
+// that it has, whichever the account gets besides.
+func (s *scope) choose(numbers []cloudapi.PhoneNumber) (cloudapi.PhoneNumber, *finding) {
+	spec := s.channel.Spec
+	if spec.PhoneNumber == "" && s.number != nil {
+		for _, number := range numbers {
+			if number.ID == s.number.ID || sameNumber(number.DisplayPhoneNumber, s.number.DisplayPhoneNumber) {
+				return number, nil
+			}
+		}
+	}
 	switch {
 	case len(numbers) == 0:
 		return cloudapi.PhoneNumber{}, fails(v1alpha1.ReasonNoPhoneNumbers, fmt.Sprintf(
 			"Business account %s has no phone number. Add one in WhatsApp Manager.", spec.BusinessAccountID))
+	case spec.PhoneNumber == "" && s.serves():
+		return cloudapi.PhoneNumber{}, fails(v1alpha1.ReasonNotFound, fmt.Sprintf(
+			"Business account %s does not have %s any more, which is the phone number of this channel. It has: %s. Add the number again in WhatsApp Manager, or create another WhatsAppChannel for another number.",
+			spec.BusinessAccountID, s.number.DisplayPhoneNumber, listed(numbers)))
 	case spec.PhoneNumber == "" && len(numbers) == 1:
 		return numbers[0], nil
 	case spec.PhoneNumber == "":
@@ -85,12 +103,30 @@ func choose(spec v1alpha1.WhatsAppChannelSpec, numbers []cloudapi.PhoneNumber) (
 			"Business account %s has several phone numbers. Set spec.phoneNumber to one of: %s.", spec.BusinessAccountID, listed(numbers)))
 	}
 	for _, number := range numbers {
-		if cloudapi.Digits(number.DisplayPhoneNumber) == cloudapi.Digits(spec.PhoneNumber) {
+		if sameNumber(number.DisplayPhoneNumber, spec.PhoneNumber) {
 			return number, nil
 		}
 	}
 	return cloudapi.PhoneNumber{}, fails(v1alpha1.ReasonNotFound, fmt.Sprintf(
 		"Business account %s does not have the phone number of spec.phoneNumber. It has: %s.", spec.BusinessAccountID, listed(numbers)))
+}
+
+// sameNumber compares numbers in any writing.
+func sameNumber(a, b string) bool { return cloudapi.Digits(a) == cloudapi.Digits(b) }
+
+// serves reports whether what the channel has belongs to the number in status already: its receiver and data, or the callback
+// URL that the operator wrote at Meta. One that only lost the number to another channel has nothing yet.
+func (s *scope) serves() bool {
+	known := s.channel.Status.Registration
+	return s.number != nil && (s.held || known != nil && known.URL != "")
+}
+
+// servesAnother says that the spec came to name another number than the channel's. Status keeps the one that it has, so that its
+// callback URL is taken back when the channel is deleted.
+func (s *scope) servesAnother() *finding {
+	return fails(v1alpha1.ReasonServesAnotherNumber, fmt.Sprintf(
+		"This channel serves %[1]s, to which its tickets, stored messages and callback URL belong, and spec.phoneNumber names another number. For that one, create another WhatsAppChannel. To go on with this one, delete it and create it again with phoneNumber: %[1]q; its data is kept unless spec.receiver.storage.whenDeleted is Delete.",
+		s.number.DisplayPhoneNumber))
 }
 
 // judgeNumber says whether a number can send and receive.

@@ -111,6 +111,72 @@ var _ = Describe("The phone number", func() {
 		Expect(f.configuredNumber("zz-second-receiver").ID).To(Equal(f.number.ID))
 	})
 
+	DescribeTable("is handed over however long the older channel takes to go, whatever channels share of what Meta had before",
+		func(hiccups ...cloudapitest.Failure) {
+			older := f.createReady()
+			outlast(older)
+			younger := f.create(func(c *v1alpha1.WhatsAppChannel) { c.Name = "zz-second" })
+			expectBroken(younger, v1alpha1.ReasonNumberTaken)
+			f.runReceiver(younger)
+			Eventually(f.condition(younger, v1alpha1.ConditionReceiverAvailable)).Should(beTrue(v1alpha1.ReasonAvailable))
+			f.request(older)
+			for _, hiccup := range hiccups {
+				hiccup.Object = f.number.ID
+				simulator.Fail(hiccup)
+			}
+			Expect(api.Delete(f.ctx, older)).To(Succeed())
+			if len(hiccups) > 0 {
+				Eventually(f.condition(younger, v1alpha1.ConditionPhoneNumberReady)).Should(beFalse(v1alpha1.ReasonClaiming, `the older channel "support", which is being deleted`))
+				Expect(f.condition(younger, v1alpha1.ConditionReconciling)()).To(beTrue(v1alpha1.ReasonClaiming))
+			}
+			Eventually(f.condition(younger, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
+			Expect(f.gone(older)()).To(BeTrue())
+			Expect(f.override()).To(Equal(f.callbackURL(younger)))
+		},
+		Entry("at once"),
+		Entry("once Meta answers", cloudapitest.Failure{Code: 2, Times: 1}),
+	)
+
+	It("stays the channel's when the account gets a second", func() {
+		channel := f.createReady()
+		other := f.addNumber("+44 20 7946 0959")
+		f.request(channel)
+		Expect(f.condition(channel, v1alpha1.ConditionReady)()).To(beTrue(v1alpha1.ReasonReady))
+
+		By("not becoming another whatever the spec says, so that its callback URL is taken back")
+		f.change(channel, func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = other.DisplayPhoneNumber })
+		expectBroken(channel, v1alpha1.ReasonServesAnotherNumber,
+			"serves "+f.number.DisplayPhoneNumber, "create another WhatsAppChannel", fmt.Sprintf("phoneNumber: %q", f.number.DisplayPhoneNumber))
+		Expect(f.current(channel).Status.PhoneNumber.ID).To(Equal(f.number.ID))
+		Expect(f.configuredNumber("support-receiver").ID).To(Equal(f.number.ID))
+		Expect(f.condition(channel, v1alpha1.ConditionReceiverAvailable)()).To(beTrue(v1alpha1.ReasonAvailable))
+		Expect(f.override()).To(Equal(f.callbackURL(channel)))
+		f.delete(channel)
+		Expect(f.override()).To(BeEmpty())
+	})
+
+	It("may be another for a channel that never had the one that an older channel has", func() {
+		older := f.createReady()
+		outlast(older)
+		younger := f.create(func(c *v1alpha1.WhatsAppChannel) { c.Name = "zz-second" })
+		expectBroken(younger, v1alpha1.ReasonNumberTaken, "choose another number")
+		f.runReceiver(younger)
+		other := f.addNumber("+44 20 7946 0960")
+		f.change(younger, func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = other.DisplayPhoneNumber })
+		Eventually(f.condition(younger, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
+		Expect(f.configuredNumber("zz-second-receiver").ID).To(Equal(other.ID))
+		Expect(f.override()).To(Equal(f.callbackURL(older)))
+	})
+
+	It("is missed where it left the account, and no other takes its place", func() {
+		channel := f.createReady()
+		other := f.addNumber("+44 20 7946 0961")
+		simulator.RemovePhoneNumber(f.number.ID)
+		f.request(channel)
+		expectBroken(channel, v1alpha1.ReasonNotFound, "does not have "+f.number.DisplayPhoneNumber+" any more", "It has: "+other.DisplayPhoneNumber)
+		Expect(f.current(channel).Status.PhoneNumber.ID).To(Equal(f.number.ID))
+	})
+
 	It("serves one of two channels that come at the same time", func() {
 		names := []string{"one", "two", "three", "four"}
 		var channels []*v1alpha1.WhatsAppChannel

@@ -62,6 +62,8 @@ const (
 	ReasonNoPhoneNumbers = "NoPhoneNumbers"
 	// ReasonAwaitingChoice means that spec.phoneNumber has to choose one of several numbers.
 	ReasonAwaitingChoice = "AwaitingChoice"
+	// ReasonServesAnotherNumber means that spec.phoneNumber came to name another number than the one that the channel serves.
+	ReasonServesAnotherNumber = "ServesAnotherNumber"
 	// ReasonBusinessAccountNotFound means that the access token does not reach the business account.
 	ReasonBusinessAccountNotFound = "BusinessAccountNotFound"
 	// ReasonNotRegistered means that the number is not registered for the Cloud API.
