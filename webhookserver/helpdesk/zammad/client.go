@@ -35,6 +35,8 @@ type client struct {
 	http  *http.Client
 	// clock times requests. They take their time whatever the receiver's clock shows.
 	clock clock.Clock
+	// pageSize is how many tickets a sweep asks for at once.
+	pageSize int
 }
 
 func newClient(base, token string, roots *x509.CertPool) *client {
@@ -44,7 +46,7 @@ func newClient(base, token string, roots *x509.CertPool) *client {
 		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	}
 	return &client{
-		base: strings.TrimRight(base, "/") + "/api/v1", token: token, clock: clock.System{},
+		base: strings.TrimRight(base, "/") + "/api/v1", token: token, clock: clock.System{}, pageSize: pageSize,
 		http: &http.Client{
 			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -3,11 +3,13 @@ package zammad_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -342,4 +344,75 @@ func TestACallersShorterDeadlineWins(t *testing.T) {
 	defer cancel()
 	err := w.desk.SetState(ctx, "1", conversation.TicketIsClosed)
 	means(t, "a call without an answer", err, helpdesk.NotDone, helpdesk.ReasonUnreachable)
+}
+
+// manyAtOnce opens more than two pages of tickets in one second, on which no conversation goes on any more: only a sweep of
+// what changed looks at them.
+func (w *world) manyAtOnce() (ids []string) {
+	w.t.Helper()
+	zammad.SweepPages(w.desk, 10)
+	for n := range 25 {
+		request := ticketOf(nicole, 1, message(fmt.Sprintf("wamid.%d", n), "Hello"))
+		request.Marker = conversation.TicketMarker("c1", n)
+		id, err := w.desk.OpenTicket(w.t.Context(), request)
+		must(w.t, err)
+		w.receiver.know(id)
+		w.receiver.known[id] = helpdesk.Known{Conversation: "c1", Epoch: n}
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+func TestTheSweepGetsPastManyTicketsThatChangedAtOnce(t *testing.T) {
+	for name, nth := range map[string]int{"one of the second page": 15, "the last": 24} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.connect(func(o *zammad.Options) { o.EventsURL = "" })
+			ids := w.manyAtOnce()
+			first, one := ids[0], ids[nth]
+			agent := w.Agent(w.agent)
+			agent.Replies(number(one), "At once")
+			w.run()
+			w.await("reply on " + one + ": At once")
+			w.clock.Advance(time.Second)
+			agent.Replies(number(first), "Later")
+			w.clock.AwaitTimers(1)
+			w.clock.Advance(10 * time.Second)
+			w.await("reply on "+one+": At once", "reply on "+first+": Later")
+		})
+	}
+}
+
+func TestATicketThatChangesDuringASweepHidesNoOther(t *testing.T) {
+	// The first answer is a page from the beginning on, the second one the same page, from its second on.
+	for name, during := range map[string]int32{"while its page is looked at": 1, "before the next page of its second": 2} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.connect(func(o *zammad.Options) { o.EventsURL = "" })
+			ids := w.manyAtOnce()
+			agent := w.Agent(w.agent)
+			next := ids[10]
+			agent.Replies(number(next), "On the next page")
+			var answers atomic.Int32
+			w.Fail(zammadtest.Failure{Endpoint: zammadtest.GetTicketsSearch, AfterEffect: true, Then: func() {
+				if answers.Add(1) == during {
+					w.clock.Advance(5 * time.Minute)
+					agent.Notes(number(ids[0]), "Later")
+				}
+			}})
+			w.run()
+			w.await("reply on " + next + ": On the next page")
+		})
+	}
+}
+
+func TestTheFirstSweepOfAProcessLooksAtAllEvenWhenItIsNotItsTurn(t *testing.T) {
+	w := newWorld(t)
+	id := w.open()
+	w.Agent(w.agent).Deletes(number(id))
+	w.receiver.notes["sweep-after"] = w.clock.Now().Add(time.Minute).Format(time.RFC3339Nano)
+	w.run()
+	w.clock.AwaitTimers(1)
+	w.clock.Advance(2 * time.Minute)
+	w.await(id + " is gone")
 }

@@ -27,3 +27,6 @@ func TimeRequests(h *Helpdesk, by clock.Clock) { h.client.clock = by }
 func Download(ctx context.Context, h *Helpdesk, path string) (*http.Response, error) {
 	return h.client.download(ctx, path)
 }
+
+// SweepPages has sweeps ask for so many tickets at once.
+func SweepPages(h *Helpdesk, size int) { h.client.pageSize = size }

@@ -118,8 +118,20 @@ type condition map[string]map[string]any
 
 // search returns the IDs of tickets that meet a condition, those that changed least recently first.
 func (c *client) search(ctx context.Context, wanted condition, limit int) ([]int, error) {
+	hits, err := c.searchPage(ctx, wanted, limit, 1)
+	ids := make([]int, len(hits))
+	for i, t := range hits {
+		ids[i] = t.ID
+	}
+	return ids, err
+}
+
+// searchPage returns a page of what a search finds; the first is 1. Tickets that changed at the same time are in the order
+// of their IDs, because the database would put them in another one for every page.
+func (c *client) searchPage(ctx context.Context, wanted condition, size, page int) ([]hit, error) {
 	query := url.Values{
-		"limit": {strconv.Itoa(limit)}, "sort_by": {"updated_at"}, "order_by": {"asc"}, "expand": {"true"},
+		"limit": {strconv.Itoa(size)}, "page": {strconv.Itoa(page)},
+		"sort_by": {"updated_at,id"}, "order_by": {"asc,asc"}, "expand": {"true"},
 	}
 	for attribute, fields := range wanted {
 		for name, value := range fields {
@@ -131,19 +143,21 @@ func (c *client) search(ctx context.Context, wanted condition, limit int) ([]int
 	return answer, err
 }
 
-// found are the IDs of tickets in the answer of a search, whose form depends on Zammad's version: the tickets in a list,
-// or their IDs in an object.
-type found []int
+// hit is a ticket in the answer of a search. When it changed may be out of date there, and is not in all answers.
+type hit struct {
+	ID        int       `json:"id"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// found are the tickets in the answer of a search, whose form depends on Zammad's version: the tickets in a list, or
+// their IDs in an object.
+type found []hit
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (f *found) UnmarshalJSON(answer []byte) error {
-	var list []struct {
-		ID int `json:"id"`
-	}
+	var list []hit
 	if err := json.Unmarshal(answer, &list); err == nil {
-		for _, t := range list {
-			*f = append(*f, t.ID)
-		}
+		*f = list
 		return nil
 	}
 	var ids struct {
@@ -156,6 +170,8 @@ func (f *found) UnmarshalJSON(answer []byte) error {
 	if ids.Tickets == nil && ids.Records == nil {
 		return errors.New("the answer of a search has neither tickets nor their IDs")
 	}
-	*f = slices.Concat(ids.Tickets, ids.Records)
+	for _, id := range slices.Concat(ids.Tickets, ids.Records) {
+		*f = append(*f, hit{ID: id})
+	}
 	return nil
 }

@@ -43,11 +43,11 @@ func (h *Helpdesk) Run(ctx context.Context) error {
 	for {
 		now := h.receiver.Clock.Now()
 		everything := !now.Before(all)
-		err := h.sweep(ctx, now, interval, everything)
+		swept, err := h.sweep(ctx, now, interval, everything)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			h.receiver.Log.Info("Zammad could not be asked what is new; trying again", "error", err)
-		case err == nil && everything:
+		case swept && everything:
 			all = now.Add(allInterval)
 		}
 		timer := h.receiver.Clock.NewTimer(interval)
@@ -60,16 +60,20 @@ func (h *Helpdesk) Run(ctx context.Context) error {
 	}
 }
 
-// sweep has the tickets read that changed since the sweep before. Of several processes with one channel, one does it.
-func (h *Helpdesk) sweep(ctx context.Context, now time.Time, interval time.Duration, everything bool) error {
+// sweep has the tickets read that changed since the sweep before, and tells whether it did: of several processes with
+// one channel, one does it.
+func (h *Helpdesk) sweep(ctx context.Context, now time.Time, interval time.Duration, everything bool) (swept bool, err error) {
 	mine, err := h.mySweep(ctx, now, interval)
 	if err != nil || !mine {
-		return err
+		return false, err
 	}
-	if err := h.sweepChanged(ctx); err != nil || !everything {
-		return err
+	if err := h.sweepChanged(ctx); err != nil {
+		return false, err
 	}
-	return h.sweepOpen(ctx)
+	if everything {
+		err = h.sweepOpen(ctx)
+	}
+	return err == nil, err
 }
 
 func (h *Helpdesk) mySweep(ctx context.Context, now time.Time, interval time.Duration) (bool, error) {
@@ -93,30 +97,21 @@ func (h *Helpdesk) sweepChanged(ctx context.Context) error {
 		return err
 	}
 	newest, _ := time.Parse(time.RFC3339Nano, noted)
-	for from := newest.Add(-overlap); ; {
-		wanted := condition{"ticket.tags": {"operator": "contains all", "value": h.channel}}
+	wanted := condition{"ticket.tags": {"operator": "contains all", "value": h.channel}}
+	from := newest.Add(-overlap)
+	for more := true; more; {
 		if !newest.IsZero() {
 			wanted["ticket.updated_at"] = map[string]any{"operator": "after (absolute)", "value": from.UTC().Format(time.RFC3339)}
 		}
-		ids, err := h.client.search(ctx, wanted, pageSize)
+		var last time.Time
+		last, more, err = h.sweepSome(ctx, wanted, from)
 		if err != nil {
 			return err
 		}
-		for _, id := range ids {
-			changed, err := h.lookAt(ctx, strconv.Itoa(id))
-			if err != nil {
-				return err
-			}
-			if changed.After(newest) {
-				newest = changed
-			}
+		if last.After(newest) {
+			newest = last
 		}
-		// Zammad compares whole seconds.
-		next := newest.Truncate(time.Second).Add(-time.Second)
-		if len(ids) < pageSize || !next.After(from) {
-			break
-		}
-		from = next
+		from = before(last)
 	}
 	if text := newest.UTC().Format(time.RFC3339Nano); !newest.IsZero() && text != noted {
 		return h.receiver.Notes.SetNote(ctx, sweptNote, text)
@@ -124,16 +119,63 @@ func (h *Helpdesk) sweepChanged(ctx context.Context) error {
 	return nil
 }
 
+// before is where to go on after a ticket that changed at a time, whose second may have more: Zammad compares whole
+// seconds.
+func before(last time.Time) time.Time { return last.Truncate(time.Second).Add(-time.Second) }
+
+// sweepSome looks at a page of what is wanted from a time on, and at more pages where that time has more tickets than one
+// holds. It returns when the last one changed, by the list: the ticket itself may have changed again.
+func (h *Helpdesk) sweepSome(ctx context.Context, wanted condition, from time.Time) (last time.Time, more bool, err error) {
+	looked := map[int]bool{}
+	page, passed := 0, false
+	for more = true; more && !passed; {
+		page++
+		hits, err := h.lookAtPage(ctx, wanted, page, nil)
+		if err != nil {
+			return last, false, err
+		}
+		for _, t := range hits {
+			looked[t.ID], last = true, t.UpdatedAt
+		}
+		more, passed = len(hits) == h.client.pageSize, before(last).After(from)
+	}
+	// What changes meanwhile goes to the end, and all behind it move up, perhaps onto a page that was read already. From
+	// the last page to the first nothing gets past.
+	for page--; page > 0; page-- {
+		if _, err := h.lookAtPage(ctx, wanted, page, looked); err != nil {
+			return last, false, err
+		}
+	}
+	return last, more, nil
+}
+
+// lookAtPage looks at the tickets on a page of a search, but for some.
+func (h *Helpdesk) lookAtPage(ctx context.Context, wanted condition, page int, except map[int]bool) ([]hit, error) {
+	hits, err := h.client.searchPage(ctx, wanted, h.client.pageSize, page)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range hits {
+		if except[t.ID] {
+			continue
+		}
+		if err := h.lookAt(ctx, strconv.Itoa(t.ID)); err != nil {
+			return nil, err
+		}
+	}
+	return hits, nil
+}
+
 // sweepOpen looks at every ticket on which a conversation goes on. An agent may have taken the tag away, and a ticket
 // that was deleted is in no search.
 func (h *Helpdesk) sweepOpen(ctx context.Context) error {
 	for after := ""; ; {
-		ids, err := h.receiver.Agents.OpenTickets(ctx, after, pageSize)
+		ids, err := h.receiver.Agents.OpenTickets(ctx, after, h.client.pageSize)
 		if err != nil || len(ids) == 0 {
 			return err
 		}
 		for _, id := range ids {
-			if _, err := h.lookAt(ctx, id); err != nil {
+			if err := h.lookAt(ctx, id); err != nil {
 				return err
 			}
 		}
@@ -141,19 +183,19 @@ func (h *Helpdesk) sweepOpen(ctx context.Context) error {
 	}
 }
 
-// lookAt has a ticket read if it changed since it was, and returns when it changed.
-func (h *Helpdesk) lookAt(ctx context.Context, id string) (time.Time, error) {
+// lookAt has a ticket read if it changed since it was.
+func (h *Helpdesk) lookAt(ctx context.Context, id string) error {
 	t, err := h.client.ticket(ctx, id)
 	if isGone(err) {
 		_, err := h.receiver.Agents.Gone(ctx, helpdesk.TicketRef{ID: id})
-		return time.Time{}, err
+		return err
 	}
 	if hasStatus(err, 403) {
 		// It is in a group that the token's user has no access to: that is an administrator's to mend.
-		return time.Time{}, nil
+		return nil
 	}
 	if err != nil {
-		return time.Time{}, err
+		return err
 	}
 	h.mu.Lock()
 	read := h.seen[id]
@@ -161,5 +203,5 @@ func (h *Helpdesk) lookAt(ctx context.Context, id string) (time.Time, error) {
 	if !read.Equal(t.UpdatedAt) || read.IsZero() {
 		h.queue.add(id)
 	}
-	return t.UpdatedAt, nil
+	return nil
 }

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Failure is a way for calls to fail. Exactly one of Status, CloseConnection, Hang and Delay says how.
+// Failure is a way for calls to fail. One of Status, CloseConnection, Hang and Delay says how; with none of them the call
+// turns out well, after Then.
 type Failure struct {
 	// Endpoint limits the failure to one call, such as [PostTickets]. Empty means all.
 	Endpoint Endpoint

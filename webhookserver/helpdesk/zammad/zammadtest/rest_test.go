@@ -2,6 +2,7 @@ package zammadtest_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -176,6 +177,32 @@ func TestASearchIsAnsweredAsTheVersionDoes(t *testing.T) {
 	if found := w.search("query=Hello&expand=true"); len(found) != 1 {
 		t.Errorf("found %v", found)
 	}
+}
+
+func TestASearchIsPagedInTheOrderThatIsAskedFor(t *testing.T) {
+	w := newWorld(t)
+	for range 5 {
+		w.must("POST", "/tickets", aTicket(object{"tags": "ours"}))
+	}
+	const ours = "expand=true&condition[ticket.tags][operator]=contains+all&condition[ticket.tags][value]=ours&"
+	for query, want := range map[string][]float64{
+		"sort_by=id&order_by=asc&limit=2":                        {1, 2},
+		"sort_by=id&order_by=asc&limit=2&page=3":                 {5},
+		"sort_by=id&order_by=asc&limit=2&page=4":                 {},
+		"sort_by=id&order_by=asc&limit=4&per_page=3&page=2":      {4, 5},
+		"sort_by=updated_at,id&order_by=asc,desc&limit=3":        {5, 4, 3},
+		"sort_by=updated_at,id&order_by=asc,desc&limit=3&page=2": {2, 1},
+		"sort_by=created_at,id&order_by=desc,asc&limit=4":        {1, 2, 3, 4},
+	} {
+		var got []float64
+		for _, found := range w.search(ours + query) {
+			got = append(got, found.(object)["id"].(float64))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", query, got, want)
+		}
+	}
+	w.refused("GET", "/tickets/search?sort_by=nothing", nil, http.StatusInternalServerError, "Found invalid column 'nothing'")
 }
 
 func TestMerging(t *testing.T) {

@@ -1,6 +1,7 @@
 package zammadtest
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -18,10 +19,6 @@ func (s *Server) searchTickets(c *call) (int, any, *apiError) {
 	}
 	query := text(c.parameters["query"])
 	condition, _ := c.parameters["condition"].(map[string]any)
-	limit := number(c.parameters["limit"])
-	if limit == 0 {
-		limit = 50
-	}
 	var found []*ticket
 	for _, t := range s.tickets {
 		switch {
@@ -42,19 +39,10 @@ func (s *Server) searchTickets(c *call) (int, any, *apiError) {
 		}
 		found = append(found, t)
 	}
-	slices.SortStableFunc(found, func(a, b *ticket) int {
-		if text(c.parameters["order_by"]) == "asc" {
-			return a.UpdatedAt.Compare(b.UpdatedAt)
-		}
-		return b.UpdatedAt.Compare(a.UpdatedAt)
-	})
-	offset := 0
-	if page := number(c.parameters["page"]); page > 1 {
-		offset = (page - 1) * number(c.parameters["per_page"])
-		limit = number(c.parameters["per_page"])
+	found, failed := ordered(found, c.parameters)
+	if failed != nil {
+		return 0, nil, failed
 	}
-	found = found[min(offset, len(found)):]
-	found = found[:min(limit, len(found))]
 	if c.flag("expand") || !s.olderThan("6.5") {
 		list := []any{}
 		for _, t := range found {
@@ -73,6 +61,52 @@ func (s *Server) searchTickets(c *call) (int, any, *apiError) {
 		bodies[strconv.Itoa(t.ID)] = s.ticketBody(t)
 	}
 	return http.StatusOK, map[string]any{"tickets": ids, "tickets_count": len(ids), "assets": map[string]any{"Ticket": bodies}}, nil
+}
+
+// longestPage is how many tickets a search lists at most (tickets_controller.rb#search).
+const longestPage = 200
+
+// ordered returns the page of what was found that is asked for, in the order that is asked for (can_paginate/pagination.rb
+// and lib/sql_helper.rb). What is equal in that order a database gives in any order, and not in the same for every page.
+func ordered(found []*ticket, parameters map[string]any) ([]*ticket, *apiError) {
+	page := max(number(parameters["page"]), 1)
+	if page%2 == 0 {
+		slices.Reverse(found)
+	}
+	columns := strings.Split(cmp.Or(text(parameters["sort_by"]), "updated_at"), ",")
+	directions := strings.Split(cmp.Or(text(parameters["order_by"]), "desc"), ",")
+	for _, column := range columns {
+		if ticketAttribute(&ticket{}, column) == "" {
+			return nil, &apiError{http.StatusInternalServerError, "Found invalid column '" + column + "' for sorting.", true}
+		}
+	}
+	slices.SortStableFunc(found, func(a, b *ticket) int {
+		for i, column := range columns[:min(len(columns), len(directions))] {
+			by := compareColumn(a, b, column)
+			if directions[i] == "desc" {
+				by = -by
+			}
+			if by != 0 {
+				return by
+			}
+		}
+		return 0
+	})
+	size := min(cmp.Or(number(parameters["per_page"]), number(parameters["limit"]), 50), longestPage)
+	found = found[min((page-1)*size, len(found)):]
+	return found[:min(size, len(found))], nil
+}
+
+func compareColumn(a, b *ticket, column string) int {
+	switch column {
+	case "id":
+		return cmp.Compare(a.ID, b.ID)
+	case "created_at":
+		return a.CreatedAt.Compare(b.CreatedAt)
+	case "updated_at":
+		return a.UpdatedAt.Compare(b.UpdatedAt)
+	}
+	return strings.Compare(ticketAttribute(a, column), ticketAttribute(b, column))
 }
 
 // inIndex tells whether a ticket has a word of the query in its number, title or articles.
@@ -192,7 +226,9 @@ func compare(actual string, given map[string]any, now time.Time) bool {
 	case "after (absolute)", "before (absolute)":
 		at, err1 := time.Parse(time.RFC3339Nano, actual)
 		limit, err2 := time.Parse(time.RFC3339, values[0])
-		return err1 == nil && err2 == nil && at.After(limit) == (given["operator"] == "after (absolute)")
+		// Both include the time itself.
+		side := at.Compare(limit)
+		return err1 == nil && err2 == nil && (side == 0 || (side > 0) == (given["operator"] == "after (absolute)"))
 	case "within last (relative)":
 		at, err := time.Parse(time.RFC3339Nano, actual)
 		count, _ := strconv.Atoi(values[0])
