@@ -43,7 +43,7 @@ func CopyToPostgres(ctx context.Context, dir string, o PostgresOptions, copyFile
 		return err
 	}
 	defer from.Close()
-	o.copying = true
+	o.copying, o.patience = true, longTimeout
 	to, err := OpenPostgres(ctx, o)
 	if err != nil {
 		return err

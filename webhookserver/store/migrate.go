@@ -48,31 +48,43 @@ func loadMigrations() ([]migration, error) {
 
 // migrate brings a database up to date, in the transaction of q.
 func migrate(ctx context.Context, q querier, d dialect) error {
-	list, err := loadMigrations()
+	list, err := pendingMigrations(&Tx{ctx: ctx, q: q})
 	if err != nil {
 		return err
 	}
-	if _, err := q.exec(ctx, `CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY)`); err != nil {
-		return err
+	return applyAll(ctx, q, d, list)
+}
+
+func applyAll(ctx context.Context, q querier, d dialect, list []migration) error {
+	for _, m := range list {
+		if err := m.apply(ctx, q, d); err != nil {
+			return fmt.Errorf("migration %d: %w", m.version, err)
+		}
 	}
-	tx := &Tx{ctx: ctx, q: q}
+	return nil
+}
+
+// pendingMigrations lists what was not done to a database yet, in the order in which it is to be.
+func pendingMigrations(tx *Tx) ([]migration, error) {
+	list, err := loadMigrations()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.exec(`CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY)`); err != nil {
+		return nil, err
+	}
 	var at *int
 	if _, err := tx.row(`SELECT max(version) FROM migration`, nil, &at); err != nil {
-		return err
+		return nil, err
 	}
 	done := 0
 	if at != nil {
 		done = *at
 	}
 	if done > len(list)+1 {
-		return ErrTooNew
+		return nil, ErrTooNew
 	}
-	for _, m := range list[min(done, len(list)):] {
-		if err := m.apply(ctx, q, d); err != nil {
-			return fmt.Errorf("migration %d: %w", m.version, err)
-		}
-	}
-	return nil
+	return list[min(done, len(list)):], nil
 }
 
 func (m migration) apply(ctx context.Context, q querier, d dialect) error {

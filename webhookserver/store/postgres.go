@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,11 +24,14 @@ const (
 	openRetry = time.Second
 	// postgresPoll is how often to look for what another process has left to do.
 	postgresPoll = time.Second
-	// ingestTimeout, transactionTimeout and copyTimeout bound transactions: those that store webhooks, all others, and
-	// those of a copy. A commit waits for as long as no synchronous standby answers.
+	// ingestTimeout, transactionTimeout and longTimeout bound transactions: those that store webhooks, all others, and
+	// those of a copy or a migration. A commit waits for as long as no synchronous standby answers.
 	ingestTimeout      = 15 * time.Second
 	transactionTimeout = 30 * time.Second
-	copyTimeout        = 2 * time.Hour
+	longTimeout        = 2 * time.Hour
+	// migrationLockTimeout is how long a migration waits for a table. What other receivers do there comes after it
+	// meanwhile. It is above the second after which the server ends an autovacuum that is in the way.
+	migrationLockTimeout = 3 * time.Second
 )
 
 // PostgresOptions say where a store in PostgreSQL is.
@@ -43,6 +47,8 @@ type PostgresOptions struct {
 
 	// copying lets a schema be opened that a copy is not finished in.
 	copying bool
+	// patience bounds the transactions but those that store webhooks and migrations; transactionTimeout if it is zero.
+	patience time.Duration
 }
 
 // Postgres is a store in a PostgreSQL schema, which any number of processes may have open.
@@ -114,10 +120,7 @@ func openPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 		return nil, unavailable(err)
 	}
 	schema := pgx.Identifier{o.Schema}.Sanitize()
-	patience := transactionTimeout
-	if o.copying {
-		patience = copyTimeout
-	}
+	patience := cmp.Or(o.patience, transactionTimeout)
 	// A transaction that hangs would keep the other processes from taking their turns.
 	settings := fmt.Sprintf(`; SET LOCAL synchronous_commit = on; SET LOCAL idle_in_transaction_session_timeout = %[1]d; SET LOCAL statement_timeout = %[1]d; SET LOCAL search_path = %[2]s`,
 		patience.Milliseconds(), schema)
@@ -128,7 +131,7 @@ func openPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 		insert: `INSERT INTO ` + schema + `.inbox (received_at, body) SELECT * FROM unnest($1::bigint[], $2::bytea[])`,
 		failed: make(chan struct{}),
 	}
-	if err := p.prepare(ctx, o.copying); err != nil {
+	if err := p.prepare(ctx, o); err != nil {
 		pool.Close()
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -22,47 +23,101 @@ var (
 // metaCopying tells, while it is not empty, which store is being copied into the schema.
 const metaCopying = "copying"
 
-// prepare makes the schema what this version works with.
-func (p *Postgres) prepare(ctx context.Context, copying bool) error {
-	ctx, cancel := context.WithTimeout(ctx, p.patience)
-	defer cancel()
-	conn, err := p.pool.Acquire(ctx)
-	if err != nil {
-		return unavailable(err)
-	}
-	defer conn.Release()
-	q := &pgQuerier{conn: conn.Conn()}
-	if err := q.script(ctx, p.begin); err != nil {
-		return unavailable(err)
-	}
-	if err := p.prepareIn(&Tx{ctx: ctx, q: q}, copying); err != nil {
-		_, rollback := q.exec(ctx, `ROLLBACK`)
-		return errors.Join(err, rollback)
-	}
-	if err := q.commit(ctx); err != nil {
-		return unavailable(err)
+// prepare makes the schema what this version works with. Each migration of a schema that is in use is a transaction of its own:
+// other receivers work on it, and no table is kept from them for longer than one migration needs it.
+func (p *Postgres) prepare(ctx context.Context, o PostgresOptions) error {
+	for ready := false; !ready; {
+		var err error
+		if ready, err = p.prepareStep(ctx, o); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (p *Postgres) prepareIn(tx *Tx, copying bool) error {
-	var version, locked int
-	if _, err := tx.row(`SELECT current_setting('server_version_num')::int`, nil, &version); err != nil {
+// prepareStep applies one migration, or all to a new schema. It is ready where there is none to apply.
+func (p *Postgres) prepareStep(ctx context.Context, o PostgresOptions) (ready bool, err error) {
+	long := ctx
+	ctx, cancel := context.WithTimeout(ctx, p.patience)
+	defer cancel()
+	conn, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return false, unavailable(err)
+	}
+	defer conn.Release()
+	q := &pgQuerier{conn: conn.Conn()}
+	if err := q.script(ctx, p.begin+"; "+setLocal("lock_timeout", migrationLockTimeout)); err != nil {
+		return false, unavailable(err)
+	}
+	tx := &Tx{ctx: ctx, q: q}
+	pending, err := p.look(tx)
+	switch {
+	case err != nil:
+	case len(pending) == 0:
+		err = finish(tx, o.copying)
+	default:
+		var done context.CancelFunc
+		ctx, done = context.WithTimeout(long, longTimeout)
+		defer done()
+		if next := pending[0].version; next > 1 {
+			o.Log.Info("changing the schema, which takes its time where tables are large", "migration", next)
+			pending = pending[:1]
+		}
+		err = q.migrate(ctx, pending)
+	}
+	if err != nil {
+		_, rollback := q.exec(ctx, `ROLLBACK`)
+		return false, errors.Join(explainLock(err), rollback)
+	}
+	if err := q.commit(ctx); err != nil {
+		return false, unavailable(err)
+	}
+	return len(pending) == 0, nil
+}
+
+// setLocal is a statement that sets a timeout of the present transaction.
+func setLocal(name string, d time.Duration) string {
+	return fmt.Sprintf(`SET LOCAL %s = %d`, name, d.Milliseconds())
+}
+
+// migrate applies migrations in the present transaction, however long a large table takes.
+func (q *pgQuerier) migrate(ctx context.Context, list []migration) error {
+	if _, err := q.exec(ctx, setLocal("statement_timeout", longTimeout)); err != nil {
 		return err
 	}
+	return applyAll(ctx, q, postgresDialect, list)
+}
+
+// explainLock says what it means that a lock could not be had in time.
+func explainLock(err error) error {
+	if answer := new(pgconn.PgError); errors.As(err, &answer) && answer.Code == lockNotAvailable {
+		return fmt.Errorf("other receivers use the tables that have to be changed, or are changing them; this one waits for them: %w", err)
+	}
+	return err
+}
+
+// look makes sure that the schema can be this receiver's, and returns the migrations that it needs. Until the transaction
+// ends, no other process applies one.
+func (p *Postgres) look(tx *Tx) ([]migration, error) {
+	var version, locked int
+	if _, err := tx.row(`SELECT current_setting('server_version_num')::int`, nil, &version); err != nil {
+		return nil, err
+	}
 	if version < oldestPostgres {
-		return ErrOldPostgres
+		return nil, ErrOldPostgres
 	}
 	// Processes that start at the same time prepare one after another. The lock ends with the transaction.
 	if _, err := tx.row(`SELECT 1 FROM pg_advisory_xact_lock(hashtextextended(?, 0))`, []any{"whatsapp-operator/" + p.schema}, &locked); err != nil {
-		return err
+		return nil, err
 	}
 	if err := p.ownSchema(tx); err != nil {
-		return err
+		return nil, err
 	}
-	if err := migrate(tx.ctx, tx.q, postgresDialect); err != nil {
-		return err
-	}
+	return pendingMigrations(tx)
+}
+
+// finish makes sure that a schema that is up to date can be worked with.
+func finish(tx *Tx, copying bool) error {
 	if _, err := tx.exec(`INSERT INTO meta (name, value) VALUES (?, '') ON CONFLICT (name) DO NOTHING`, metaWriter); err != nil {
 		return err
 	}

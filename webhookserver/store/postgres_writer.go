@@ -15,6 +15,9 @@ import (
 // metaWriter is the row of the schema that every transaction but those that store webhooks locks first.
 const metaWriter = "writer"
 
+// lockNotAvailable is what a server answers where a lock could not be had within lock_timeout.
+const lockNotAvailable = "55P03"
+
 var errNotCommitted = errors.New("PostgreSQL answered the commit with a roll-back")
 
 // commitWebhooks stores a group of webhooks in one round trip. The bodies go as bytes, where pgx would spell them out in
@@ -279,8 +282,9 @@ func judgePostgres(err error, lost bool) error {
 	case "08", "40", "53", "57", "58", "XX":
 		return unavailable(err)
 	}
-	// What a server answers that has become a standby.
-	if answer.Code == "25006" {
+	switch answer.Code {
+	// What a server answers that has become a standby, and where others hold a lock.
+	case "25006", lockNotAvailable:
 		return unavailable(err)
 	}
 	return err
