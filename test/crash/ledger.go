@@ -171,6 +171,9 @@ func (*Ledger) Check(context.Context) helpdesk.Health { return helpdesk.Health{R
 // WaitsForFiles says that files can be added later.
 func (*Ledger) WaitsForFiles() time.Duration { return 0 }
 
+// Settles implements helpdesk.Helpdesk.
+func (*Ledger) Settles() time.Duration { return 0 }
+
 // Doorbell says that nobody rings.
 func (*Ledger) Doorbell() http.Handler { return nil }
 

@@ -47,6 +47,9 @@ type Helpdesk interface {
 	// WaitsForFiles is how long an article may wait for its files, so that they come in one call with it; zero where
 	// files can be added later as well. Those that are not there by then come by SetAttachment.
 	WaitsForFiles() time.Duration
+	// Settles is how long after a call that it did not answer the helpdesk may still carry it out. Until then, that
+	// nothing of it is found proves nothing. Zero where a call that was not answered is over.
+	Settles() time.Duration
 	// Doorbell takes the calls by which the helpdesk says that an agent did something; nil where there are none. It
 	// trusts nobody who calls: no token was checked, and the body has not been read.
 	Doorbell() http.Handler

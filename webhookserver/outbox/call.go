@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"math"
 	"time"
 
@@ -16,19 +17,20 @@ const (
 	maybeSent  = "It is not known whether the customer received this message. It was not sent again."
 )
 
-// call makes the call of an effect and notes how it ended.
-func (o *Outbox) call(ctx context.Context, j job) error {
+// ending notes how a call or a look ended.
+type ending func(tx *store.Tx) error
+
+// call makes the call of an effect.
+func (o *Outbox) call(ctx context.Context, j job) ending {
 	e := j.effect
 	caller := o.Callers[e.Kind.Destination()]
 	remoteID, callErr := caller.Call(ctx, e, j.state)
-	// The end is noted however long the call took.
-	ctx = context.WithoutCancel(ctx)
 	if callErr == nil {
 		o.answered(e)
 		if e.SendText != nil {
 			o.pace.taken()
 		}
-		return o.Store.Update(ctx, func(tx *store.Tx) error { return o.done(tx, e, remoteID) })
+		return func(tx *store.Tx) error { return o.done(tx, e, remoteID) }
 	}
 	verdict := caller.Judge(callErr)
 	switch verdict.Means {
@@ -42,7 +44,28 @@ func (o *Outbox) call(ctx context.Context, j job) error {
 	default:
 		o.answered(e)
 	}
-	return o.Store.Update(ctx, func(tx *store.Tx) error { return o.failed(tx, e, verdict) })
+	if verdict.Means == InDoubt {
+		o.doubt(e)
+	}
+	return func(tx *store.Tx) error { return o.failed(tx, e, verdict) }
+}
+
+// note writes an ending down, however long the call took. A database that is away is waited for, because what a
+// destination answered is known nowhere else; after the end of the context it is asked once.
+func (o *Outbox) note(ctx context.Context, end ending) error {
+	for {
+		err := o.Store.Update(context.WithoutCancel(ctx), end)
+		if !errors.Is(err, store.ErrUnavailable) {
+			return err
+		}
+		timer := o.Clock.NewTimer(unavailableRetry)
+		select {
+		case <-timer.C():
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
 }
 
 // done notes that an effect was carried out.
@@ -82,7 +105,6 @@ func (o *Outbox) failed(tx *store.Tx, e store.Effect, v Verdict) error {
 	case InDoubt:
 		if e.SendText != nil {
 			pause = statusWait
-			o.doubt(e)
 		}
 		return tx.Doubt(e, now.Add(pause), v.Reason)
 	default:
@@ -99,7 +121,7 @@ func exhausted(e store.Effect, now time.Time) bool {
 }
 
 // look finds out what became of an effect in doubt, and decides how it goes on.
-func (o *Outbox) look(ctx context.Context, j job) error {
+func (o *Outbox) look(ctx context.Context, j job) ending {
 	e := j.effect
 	caller := o.Callers[e.Kind.Destination()]
 	remoteID, found, err := caller.Find(ctx, e)
@@ -114,8 +136,9 @@ func (o *Outbox) look(ctx context.Context, j job) error {
 	if stops {
 		o.stop(e.Kind.Destination(), verdict, j.configuration)
 	}
-	return o.Store.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+	return func(tx *store.Tx) error {
 		now := o.Clock.Now()
+		unsettled := o.unsettled(caller, e, now)
 		switch {
 		case err == nil && found:
 			return o.done(tx, e, remoteID)
@@ -125,6 +148,8 @@ func (o *Outbox) look(ctx context.Context, j job) error {
 			return tx.HoldEffect(e, now, false)
 		case err != nil:
 			return tx.HoldEffect(e, now.Add(max(o.backoff(e.Attempts), verdict.After)), true)
+		case unsettled > 0:
+			return tx.HoldEffect(e, now.Add(unsettled), false)
 		case e.SendText == nil:
 			// The destination would know, so it was not carried out.
 			return tx.RepeatEffect(e, now)
@@ -139,7 +164,7 @@ func (o *Outbox) look(ctx context.Context, j job) error {
 		return engine.Apply(tx, e.Conversation, conversation.SendFinished{
 			Sent: e.SendText.Part, Outcome: conversation.Repeated, Reason: maybeTwice,
 		}, now)
-	})
+	}
 }
 
 // finish ends an effect that was not carried out, as far as is known, and lets the conversation know. If something

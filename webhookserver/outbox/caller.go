@@ -26,6 +26,12 @@ type Local interface {
 	Within(data store.Data) Caller
 }
 
+// Settling is a Caller whose destination may still carry a call out that it did not answer.
+type Settling interface {
+	// Settles returns for how long after the call of an effect; until then, that nothing of it is found proves nothing.
+	Settles(e store.Effect) time.Duration
+}
+
 // Verdict is what the error of a call means.
 type Verdict struct {
 	Means Meaning

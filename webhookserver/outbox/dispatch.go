@@ -232,7 +232,34 @@ func (o *Outbox) unheard(e store.Effect) time.Duration {
 	return since + statusWait - o.Clock.Elapsed()
 }
 
-// doubt notes that a message is in doubt from now on. Those that waited long enough are forgotten: without a note, they
+// unsettled returns for how long an effect in doubt may still be carried out by its destination. Where the call was made
+// by a process that is gone, it may have been made just before this one began, and where another made it, at the last
+// moment that it had for it.
+func (o *Outbox) unsettled(caller Caller, e store.Effect, now time.Time) time.Duration {
+	settling, ok := caller.(Settling)
+	if !ok || settling.Settles(e) == 0 {
+		return 0
+	}
+	settles := settling.Settles(e)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if since, here := o.doubted[e.ID]; here {
+		return since + settles - o.Clock.Elapsed()
+	}
+	// The clock may have been set since, and then says too much.
+	elsewhere := min(e.CalledAt.Add(timeoutOf(e)+settles).Sub(now), timeoutOf(e)+settles)
+	return max(o.began+settles-o.Clock.Elapsed(), elsewhere)
+}
+
+// deaf notes that no status could come until now, because webhooks are turned away while the database is away.
+func (o *Outbox) deaf() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.began = o.Clock.Elapsed()
+	clear(o.doubted)
+}
+
+// doubt notes that an effect is in doubt from now on. Those that waited long enough are forgotten: without a note, they
 // have.
 func (o *Outbox) doubt(e store.Effect) {
 	o.mu.Lock()
@@ -242,15 +269,21 @@ func (o *Outbox) doubt(e store.Effect) {
 	o.doubted[e.ID] = now
 }
 
+// transfers tells the effects whose calls move files.
+func transfers(e store.Effect) bool {
+	return e.FetchMedia != nil || e.UploadMedia != nil || e.SetAttachment != nil ||
+		(e.OpenTicket != nil && len(e.OpenTicket.Article.Attachments) > 0) || (e.AddArticle != nil && len(e.AddArticle.Attachments) > 0)
+}
+
 func timeoutOf(e store.Effect) time.Duration {
-	if e.FetchMedia != nil || e.UploadMedia != nil {
+	if transfers(e) {
 		return transferTimeout
 	}
 	return callTimeout
 }
 
 func leaseOf(e store.Effect) time.Duration {
-	if e.FetchMedia != nil || e.UploadMedia != nil {
+	if transfers(e) {
 		return transferLease
 	}
 	return lease
@@ -269,13 +302,13 @@ func (o *Outbox) start(ctx context.Context, j job) {
 		// A call that was begun is finished, so that a shutdown leaves nothing in doubt.
 		callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeoutOf(j.effect))
 		defer cancel()
-		var err error
+		var end ending
 		if j.effect.State == store.EffectInDoubt {
-			err = o.look(callCtx, j)
+			end = o.look(callCtx, j)
 		} else {
-			err = o.call(callCtx, j)
+			end = o.call(callCtx, j)
 		}
-		if err != nil && !errors.Is(err, store.ErrSettled) && o.Store.Err() == nil {
+		if err := o.note(ctx, end); err != nil && !errors.Is(err, store.ErrSettled) && o.Store.Err() == nil {
 			o.Log.Error("the end of a call could not be noted; it is looked at again", "kind", j.effect.Kind, "error", err)
 		}
 		o.mu.Lock()

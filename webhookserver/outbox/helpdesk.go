@@ -23,7 +23,10 @@ type HelpdeskCaller struct {
 	Settings func() conversation.Settings
 }
 
-var _ Local = (*HelpdeskCaller)(nil)
+var (
+	_ Local    = (*HelpdeskCaller)(nil)
+	_ Settling = (*HelpdeskCaller)(nil)
+)
 
 // Within implements Local, for a helpdesk that is in the store.
 func (h *HelpdeskCaller) Within(data store.Data) Caller {
@@ -179,7 +182,7 @@ func (h *HelpdeskCaller) Find(ctx context.Context, e store.Effect) (string, bool
 		return h.findOpened(ctx, desk, e)
 	case conversation.KindAddArticle:
 	default:
-		// Showing a delivery or an attachment, or setting a state once more changes nothing.
+		// Showing a delivery or an attachment, or setting a state once more changes nothing, if the first time is over.
 		return "", false, nil
 	}
 	ticket, err := h.onRecord(ctx, desk, e)
@@ -208,6 +211,14 @@ func (h *HelpdeskCaller) findOpened(ctx context.Context, desk helpdesk.Helpdesk,
 		return "", false, err
 	}
 	return id, true, h.record(ctx, desk, e, id)
+}
+
+// Settles implements Settling. Once more in a state is not twice in it.
+func (h *HelpdeskCaller) Settles(e store.Effect) time.Duration {
+	if e.Kind == conversation.KindSetState {
+		return 0
+	}
+	return h.Helpdesk().Settles()
 }
 
 // Judge implements Caller.

@@ -76,13 +76,13 @@ type Outbox struct {
 	name string
 	// taking is set while effects are taken that are not among busy yet.
 	taking atomic.Bool
-	// began is when Run did, by Clock.Elapsed.
-	began time.Duration
 
 	mu sync.Mutex
+	// began is since when statuses can come, by Clock.Elapsed: since Run did, or the database was last away.
+	began time.Duration
 	// busy holds the effects whose calls are being made.
 	busy map[conversation.Destination]map[int64]struct{}
-	// doubted holds since when the messages are in doubt that came to be so here, by Clock.Elapsed.
+	// doubted holds since when the effects are in doubt that came to be so here, by Clock.Elapsed.
 	doubted map[int64]time.Duration
 	// resting holds the destinations that are left alone for a moment.
 	resting map[conversation.Destination]rest
@@ -162,12 +162,13 @@ func (o *Outbox) Idle() bool { return !o.taking.Load() && len(o.made()) == 0 }
 // Run makes calls until the context ends or the store fails, and then waits for the calls that were begun.
 func (o *Outbox) Run(ctx context.Context) error {
 	defer o.running.Wait()
-	o.began = o.Clock.Elapsed()
+	o.deaf()
 	for {
 		next, err := o.dispatch(ctx)
 		switch {
 		case errors.Is(err, store.ErrUnavailable) && ctx.Err() == nil:
 			o.Log.Error("the database cannot be used; trying again", "error", err)
+			o.deaf()
 			next = o.Clock.Now().Add(unavailableRetry)
 		case err != nil:
 			return ended(ctx, err)

@@ -122,12 +122,17 @@ func (b *bench) customer(id string) {
 
 func (b *bench) run() {
 	b.t.Helper()
+	b.runOn(b.store)
+}
+
+func (b *bench) runOn(s store.Store) {
+	b.t.Helper()
 	helpdesk := b.instead
 	if helpdesk == nil {
 		helpdesk = &b.helpdesk
 	}
 	b.outbox = outbox.New(outbox.Options{
-		Store: b.store, Clock: b.clock, Log: slog.New(slog.DiscardHandler),
+		Store: s, Clock: b.clock, Log: slog.New(slog.DiscardHandler),
 		Callers:    map[conversation.Destination]outbox.Caller{conversation.Graph: &b.graph, conversation.Helpdesk: helpdesk},
 		Throughput: func() int { return b.throughput },
 		// The whole of the pause, so that its end can be told.

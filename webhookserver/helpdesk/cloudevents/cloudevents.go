@@ -107,6 +107,9 @@ func (d *Desk) FindArticle(context.Context, string, string) (bool, error) { retu
 // WaitsForFiles implements helpdesk.Helpdesk: events say later that a file is there.
 func (d *Desk) WaitsForFiles() time.Duration { return 0 }
 
+// Settles implements helpdesk.Helpdesk.
+func (d *Desk) Settles() time.Duration { return 0 }
+
 // Doorbell implements helpdesk.Helpdesk: replies come in through the private API.
 func (d *Desk) Doorbell() http.Handler { return nil }
 

@@ -50,6 +50,9 @@ func (i *Inbox) Check(context.Context) helpdesk.Health {
 // WaitsForFiles implements helpdesk.Helpdesk.
 func (i *Inbox) WaitsForFiles() time.Duration { return 0 }
 
+// Settles implements helpdesk.Helpdesk.
+func (i *Inbox) Settles() time.Duration { return 0 }
+
 // Doorbell implements helpdesk.Helpdesk: agents work through the private API.
 func (i *Inbox) Doorbell() http.Handler { return nil }
 

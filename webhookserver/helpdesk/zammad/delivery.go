@@ -25,9 +25,8 @@ func (h *Helpdesk) SetDelivery(ctx context.Context, ticketID string, d helpdesk.
 	key := cmp.Or(d.AgentArticle, d.ArticleID)
 	deliveries := withDelivery(t.Preferences.Deliveries, key, delivered{State: string(d.Delivery), At: d.At.UTC()})
 	change := ticketChange{Preferences: &preferences{Deliveries: deliveries}}
-	note := ""
 	if text := noteOn(d); text != "" {
-		note = d.ArticleID + "/delivery/" + string(d.Delivery)
+		note := d.ArticleID + "/delivery/" + string(d.Delivery)
 		told, err := h.FindArticle(ctx, ticketID, note)
 		if err != nil {
 			return err
@@ -41,11 +40,7 @@ func (h *Helpdesk) SetDelivery(ctx context.Context, ticketID string, d helpdesk.
 	if change.Article == nil && t.Preferences.Deliveries[key] == deliveries[key] {
 		return nil
 	}
-	err = h.client.send(ctx, http.MethodPut, "/tickets/"+strconv.Itoa(t.ID), change, nil)
-	if note != "" {
-		h.remember(note, err)
-	}
-	return err
+	return h.client.send(ctx, http.MethodPut, "/tickets/"+strconv.Itoa(t.ID), change, nil)
 }
 
 // withDelivery adds a delivery to those that are known, and forgets the oldest beyond a bound.

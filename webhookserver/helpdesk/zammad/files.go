@@ -228,13 +228,11 @@ func (h *Helpdesk) SetAttachment(ctx context.Context, ticketID string, a convers
 		ID: own, Author: conversation.AuthorCustomer, Attachments: []conversation.Attachment{a.Attachment},
 		Text: fmt.Sprintf("The file %q belongs to an earlier message.", a.Attachment.Name),
 	}
-	err = h.withFiles(ctx, late, func(request articleRequest, files []content) error {
+	return h.withFiles(ctx, late, func(request articleRequest, files []content) error {
 		request.OriginByID = t.CustomerID
 		change := ticketChange{Article: &request}
 		return h.client.sendFiles(ctx, http.MethodPut, "/tickets/"+strconv.Itoa(t.ID), change, files, nil)
 	})
-	h.remember(own, err)
-	return err
 }
 
 // has tells whether an article came with a file, or said what is the matter with it.

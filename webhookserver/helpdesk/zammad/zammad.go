@@ -55,8 +55,6 @@ type Helpdesk struct {
 	statesUntil time.Time
 	// budget is how many bytes of files a request may hold, as far as is known.
 	budget int64
-	// doubts are the markers of what may still be written, and until when.
-	doubts map[string]time.Time
 	// seen is when the tickets changed that were read, by their ID.
 	seen map[string]time.Time
 	// tidied tells that nothing of this channel's is left that Zammad would call.
@@ -70,7 +68,7 @@ func New(o Options) *Helpdesk {
 	h := &Helpdesk{
 		options: o, client: newClient(o.URL, o.Token, o.RootCAs), receiver: o.Receiver,
 		channel: "whatsapp-operator " + o.Installation + " " + o.Namespace + "/" + o.Name,
-		budget:  firstBudget, doubts: map[string]time.Time{}, seen: map[string]time.Time{},
+		budget:  firstBudget, seen: map[string]time.Time{},
 		queue: newQueue(o.Receiver.Clock),
 	}
 	if o.EventsURL != "" && o.Secret != "" {
@@ -95,6 +93,9 @@ const filesWait = time.Minute
 
 // WaitsForFiles implements helpdesk.Helpdesk.
 func (h *Helpdesk) WaitsForFiles() time.Duration { return filesWait }
+
+// Settles implements helpdesk.Helpdesk.
+func (h *Helpdesk) Settles() time.Duration { return settles }
 
 // ticketRequest opens a ticket.
 type ticketRequest struct {
@@ -144,7 +145,6 @@ func (h *Helpdesk) OpenTicket(ctx context.Context, t helpdesk.Ticket) (string, e
 		request.Article = a
 		return h.client.sendFiles(ctx, http.MethodPost, "/tickets", request, files, &opened)
 	})
-	h.remember(t.Marker, err)
 	if hasStatus(err, http.StatusUnprocessableEntity) || hasStatus(err, http.StatusForbidden) {
 		err = h.whyNotInGroup(ctx, group, err)
 	}
@@ -182,7 +182,6 @@ func (h *Helpdesk) AddArticle(ctx context.Context, ticketID string, a helpdesk.A
 		change.Article = &request
 		return h.client.sendFiles(ctx, http.MethodPut, "/tickets/"+strconv.Itoa(t.ID), change, files, nil)
 	})
-	h.remember(a.ID, err)
 	return err
 }
 
