@@ -51,7 +51,9 @@ type Helpdesk interface {
 	// nothing of it is found proves nothing. Zero where a call that was not answered is over.
 	Settles() time.Duration
 	// Doorbell takes the calls by which the helpdesk says that an agent did something; nil where there are none. It
-	// trusts nobody who calls: no token was checked, and the body has not been read.
+	// trusts nobody who calls: no token was checked, and the body has not been read. Reading it fails with an
+	// *http.MaxBytesError where it is too large, and with another error where it did not come or cannot be received at
+	// present. Who shows no signature is turned away before that.
 	Doorbell() http.Handler
 	// Run does what has to be done in the background, such as looking for what no doorbell told, until the context
 	// ends. An error ends the receiver; a helpdesk that does not answer is none.
