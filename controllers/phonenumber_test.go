@@ -137,6 +137,20 @@ var _ = Describe("The phone number", func() {
 		Entry("once Meta answers", cloudapitest.Failure{Code: 2, Times: 1}),
 	)
 
+	It("is handed over even if something else keeps the older channel from going", func() {
+		older := f.create(func(c *v1alpha1.WhatsAppChannel) { c.Finalizers = []string{"example.com/keep"} })
+		f.runReceiver(older)
+		Eventually(f.condition(older, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
+		outlast(older)
+		younger := f.create(func(c *v1alpha1.WhatsAppChannel) { c.Name = "zz-second" })
+		expectBroken(younger, v1alpha1.ReasonNumberTaken)
+		f.runReceiver(younger)
+		Expect(api.Delete(f.ctx, older)).To(Succeed())
+		Eventually(f.condition(younger, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
+		Expect(f.override()).To(Equal(f.callbackURL(younger)))
+		f.change(older, func(c *v1alpha1.WhatsAppChannel) { c.Finalizers = nil })
+	})
+
 	It("stays the channel's when the account gets a second", func() {
 		channel := f.createReady()
 		other := f.addNumber("+44 20 7946 0959")

@@ -81,7 +81,8 @@ type WhatsAppChannelSpec struct {
 	AppSecretSecretRef SecretKeyReference `json:"appSecretSecretRef,omitempty,omitzero"`
 
 	// phoneNumber is the number of this channel, in international format and any writing: numbers are compared by their
-	// digits. It may be left out where the account has exactly one number. Once set it stays the same number.
+	// digits. It may be left out where the account has exactly one number; the channel then keeps that number when the
+	// account gets others. Once set it stays the same number.
 	// +kubebuilder:validation:MinLength=7
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[+]?[-0-9 ().]+$') && size(self.findAll('[0-9]')) >= 7 && size(self.findAll('[0-9]')) <= 15",message="phoneNumber must be a number in international format, such as +1 631-555-1111, with 7 to 15 digits"

@@ -22,7 +22,8 @@ type WhatsAppChannelSpecApplyConfiguration struct {
 	// appSecretSecretRef names the app secret of the app that the access token belongs to. Meta signs webhooks with it.
 	AppSecretSecretRef *SecretKeyReferenceApplyConfiguration `json:"appSecretSecretRef,omitempty"`
 	// phoneNumber is the number of this channel, in international format and any writing: numbers are compared by their
-	// digits. It may be left out where the account has exactly one number. Once set it stays the same number.
+	// digits. It may be left out where the account has exactly one number; the channel then keeps that number when the
+	// account gets others. Once set it stays the same number.
 	PhoneNumber *string `json:"phoneNumber,omitempty"`
 	// messages are the texts that customers get without an agent. A text that is left out is not sent.
 	Messages *MessagesApplyConfiguration `json:"messages,omitempty"`
