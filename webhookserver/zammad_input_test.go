@@ -32,7 +32,7 @@ func (w *zammadReceiver) later(what string, condition func() bool) {
 	gomega.NewWithT(w.t).Eventually(func() bool {
 		w.clock.Advance(time.Second)
 		return condition()
-	}).WithTimeout(5*patience).WithPolling(5*time.Millisecond).Should(gomega.BeTrue(), what)
+	}).WithTimeout(15*patience).WithPolling(5*time.Millisecond).Should(gomega.BeTrue(), what)
 }
 
 func TestAReplyAfterTheWindowIsNotSentAndTheTicketSaysWhy(t *testing.T) {
@@ -230,6 +230,7 @@ func (w *zammadReceiver) halts(to, header, signature string, sent int) halting {
 	h := halting{Conn: conn, answer: make(chan *http.Response, 1)}
 	go func() {
 		if response, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+			_ = response.Body.Close()
 			h.answer <- response
 		}
 	}()

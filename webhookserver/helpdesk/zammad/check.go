@@ -39,7 +39,7 @@ func (h *Helpdesk) look(ctx context.Context) helpdesk.Health {
 		return unhealthy(err)
 	}
 	groups := slices.Sorted(maps.Keys(me.Groups))
-	if _, err := h.client.search(ctx, condition{"ticket.tags": {"operator": "contains all", "value": h.channel}}, 1); err != nil {
+	if _, _, err := h.client.first(ctx, condition{"ticket.tags": {"operator": "contains all", "value": h.channel}}); err != nil {
 		if hasStatus(err, 403) {
 			err = permissionMissing("ticket.agent")
 		}

@@ -118,11 +118,11 @@ func (h *Helpdesk) searchUsers(ctx context.Context, words string, fits func(user
 }
 
 func (h *Helpdesk) customerWithTickets(ctx context.Context, attribute, value string) (int, error) {
-	ids, err := h.client.search(ctx, condition{attribute: {"operator": "is", "value": value}}, 1)
-	if err != nil || len(ids) == 0 {
+	id, found, err := h.client.first(ctx, condition{attribute: {"operator": "is", "value": value}})
+	if err != nil || !found {
 		return 0, err
 	}
-	t, err := h.client.ticket(ctx, strconv.Itoa(ids[0]))
+	t, err := h.client.ticket(ctx, strconv.Itoa(id))
 	return t.CustomerID, err
 }
 

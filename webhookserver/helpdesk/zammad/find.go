@@ -19,12 +19,12 @@ func (h *Helpdesk) FindTicket(ctx context.Context, marker string) (string, bool,
 		{"article.in_reply_to": first, "ticket.created_at": {"operator": "within last (relative)", "range": "day", "value": "8"}},
 		{"article.in_reply_to": first, "ticket.tags": {"operator": "contains all", "value": h.channel}},
 	} {
-		ids, err := h.client.search(ctx, narrowed, 1)
+		id, found, err := h.client.first(ctx, narrowed)
 		if err != nil {
 			return "", false, err
 		}
-		if len(ids) > 0 {
-			return strconv.Itoa(ids[0]), true, nil
+		if found {
+			return strconv.Itoa(id), true, nil
 		}
 	}
 	return "", false, nil
@@ -33,8 +33,8 @@ func (h *Helpdesk) FindTicket(ctx context.Context, marker string) (string, bool,
 // FindArticle implements helpdesk.Helpdesk. An article is found wherever it was moved to.
 func (h *Helpdesk) FindArticle(ctx context.Context, _, articleID string) (bool, error) {
 	sum := md5.Sum([]byte(articleID)) //nolint:gosec // See the import.
-	ids, err := h.client.search(ctx, condition{
+	_, found, err := h.client.first(ctx, condition{
 		"article.message_id_md5": {"operator": "is", "value": hex.EncodeToString(sum[:])},
-	}, 1)
-	return len(ids) > 0, err
+	})
+	return found, err
 }

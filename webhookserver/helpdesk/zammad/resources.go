@@ -116,14 +116,13 @@ func (c *client) history(ctx context.Context, ticketID string) ([]historyLine, e
 // search for words, it does not depend on a search index that follows later.
 type condition map[string]map[string]any
 
-// search returns the IDs of tickets that meet a condition, those that changed least recently first.
-func (c *client) search(ctx context.Context, wanted condition, limit int) ([]int, error) {
-	hits, err := c.searchPage(ctx, wanted, limit, 1)
-	ids := make([]int, len(hits))
-	for i, t := range hits {
-		ids[i] = t.ID
+// first returns the ID of the ticket that meets a condition and changed least recently.
+func (c *client) first(ctx context.Context, wanted condition) (id int, found bool, err error) {
+	hits, err := c.searchPage(ctx, wanted, 1, 1)
+	if err != nil || len(hits) == 0 {
+		return 0, false, err
 	}
-	return ids, err
+	return hits[0].ID, true, nil
 }
 
 // searchPage returns a page of what a search finds; the first is 1. Tickets that changed at the same time are in the order
