@@ -406,6 +406,32 @@ func TestATicketThatChangesDuringASweepHidesNoOther(t *testing.T) {
 	}
 }
 
+func TestWhileNothingChangesNoTicketIsReadOverAndOver(t *testing.T) {
+	w := newWorld(t)
+	w.connect(func(o *zammad.Options) { o.EventsURL = "" })
+	id := w.open()
+	w.run()
+	sweep := func() (looks int) {
+		w.clock.AwaitTimers(1)
+		before := w.Count(zammadtest.GetTicket)
+		w.clock.Advance(10 * time.Second)
+		w.clock.AwaitTimers(1)
+		return w.Count(zammadtest.GetTicket) - before
+	}
+	if sweep() == 0 {
+		t.Error("what changed a moment ago is not looked at again, although more may have been in the making")
+	}
+	for range 7 {
+		sweep()
+	}
+	if looks := sweep(); looks != 0 {
+		t.Errorf("%d tickets were looked at, a minute after the last change", looks)
+	}
+	w.Agent(w.agent).Replies(number(id), "One")
+	sweep()
+	w.await("reply on " + id + ": One")
+}
+
 func TestTheFirstSweepOfAProcessLooksAtAllEvenWhenItIsNotItsTurn(t *testing.T) {
 	w := newWorld(t)
 	id := w.open()

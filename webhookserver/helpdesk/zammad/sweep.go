@@ -40,10 +40,11 @@ func (h *Helpdesk) Run(ctx context.Context) error {
 		interval = pollInterval
 	}
 	var all time.Time
+	var latest quiet
 	for {
 		now := h.receiver.Clock.Now()
 		everything := !now.Before(all)
-		swept, err := h.sweep(ctx, now, interval, everything)
+		swept, err := h.sweep(ctx, now, interval, everything, &latest)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			h.receiver.Log.Info("Zammad could not be asked what is new; trying again", "error", err)
@@ -62,12 +63,12 @@ func (h *Helpdesk) Run(ctx context.Context) error {
 
 // sweep has the tickets read that changed since the sweep before, and tells whether it did: of several processes with
 // one channel, one does it.
-func (h *Helpdesk) sweep(ctx context.Context, now time.Time, interval time.Duration, everything bool) (swept bool, err error) {
+func (h *Helpdesk) sweep(ctx context.Context, now time.Time, interval time.Duration, everything bool, latest *quiet) (swept bool, err error) {
 	mine, err := h.mySweep(ctx, now, interval)
 	if err != nil || !mine {
 		return false, err
 	}
-	if err := h.sweepChanged(ctx); err != nil {
+	if err := h.sweepChanged(ctx, latest); err != nil {
 		return false, err
 	}
 	if everything {
@@ -91,7 +92,8 @@ func (h *Helpdesk) mySweep(ctx context.Context, now time.Time, interval time.Dur
 }
 
 // sweepChanged asks for the channel's tickets in the order in which they changed, by Zammad's own clock.
-func (h *Helpdesk) sweepChanged(ctx context.Context) error {
+func (h *Helpdesk) sweepChanged(ctx context.Context, latest *quiet) error {
+	begun := h.receiver.Clock.Elapsed()
 	noted, err := h.receiver.Notes.Note(ctx, sweptNote)
 	if err != nil {
 		return err
@@ -99,6 +101,9 @@ func (h *Helpdesk) sweepChanged(ctx context.Context) error {
 	newest, _ := time.Parse(time.RFC3339Nano, noted)
 	wanted := condition{"ticket.tags": {"operator": "contains all", "value": h.channel}}
 	from := newest.Add(-overlap)
+	if latest.settled(newest) {
+		from = newest.Truncate(time.Second).Add(time.Second)
+	}
 	for more := true; more; {
 		if !newest.IsZero() {
 			wanted["ticket.updated_at"] = map[string]any{"operator": "after (absolute)", "value": from.UTC().Format(time.RFC3339)}
@@ -113,11 +118,31 @@ func (h *Helpdesk) sweepChanged(ctx context.Context) error {
 		}
 		from = before(last)
 	}
+	latest.swept(newest, begun)
 	if text := newest.UTC().Format(time.RFC3339Nano); !newest.IsZero() && text != noted {
 		return h.receiver.Notes.SetNote(ctx, sweptNote, text)
 	}
 	return nil
 }
+
+// quiet remembers the latest change of all and since when there is no later one, so that the same tickets are not looked at
+// over and over while nothing happens.
+type quiet struct {
+	change time.Time
+	since  time.Duration
+	long   bool
+}
+
+// swept takes in what a sweep found to be the latest change, and when it began.
+func (q *quiet) swept(change time.Time, begun time.Duration) {
+	if !change.Equal(q.change) {
+		*q = quiet{change: change, since: begun}
+	}
+	q.long = begun-q.since > overlap
+}
+
+// settled tells whether what was being written at the time of a change was swept since.
+func (q *quiet) settled(change time.Time) bool { return q.long && change.Equal(q.change) }
 
 // before is where to go on after a ticket that changed at a time, whose second may have more: Zammad compares whole
 // seconds.
