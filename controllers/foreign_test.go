@@ -26,6 +26,9 @@ func TestForeignObjectsAreLookedAtAgainWithinAMinute(t *testing.T) {
 			foreign.SetNamespace(simulatedNamespace)
 			world.create(foreign)
 			world.countHour()
+			// Meta has just been asked, so that is not what the channel is looked at for next.
+			world.clock.Step(refreshInterval / 10)
+			world.reconcile(name)
 			if receiver := condition(world.channel(name), v1alpha1.ConditionReceiverAvailable); receiver.Reason != v1alpha1.ReasonNameTaken {
 				t.Fatalf("ReceiverAvailable is %s: %s", receiver.Reason, receiver.Message)
 			}
