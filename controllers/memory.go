@@ -45,8 +45,8 @@ type probeMemory struct {
 // mirrorMemory is the last look at the receiver's own status.
 type mirrorMemory struct {
 	at time.Time
-	// silent says that the receiver, which is available, did not answer.
-	silent bool
+	// silences is how often in a row the receiver, which is available, did not answer.
+	silences int
 	// handshake is the latest handshake that was not the operator's own, and handshakeSeen says that Meta was not asked
 	// since it was noticed.
 	handshake     time.Time

@@ -42,29 +42,38 @@ type ReceiverStatusReader interface {
 
 // mirrorReceiver copies what the receiver says of itself. Where it does not answer, what it said last stands.
 func (r *Reconciler) mirrorReceiver(ctx context.Context, s *scope) error {
+	last := &s.memory.mirror
 	if !s.available || !s.private.known() || s.receiverStatus == nil {
+		last.silences = 0
 		return nil
 	}
 	interval := mirrorInterval
 	switch f := s.findings()[v1alpha1.ConditionHelpdeskReady]; {
+	case last.silences > 0:
+		interval = silentMirrorInterval(last.silences)
 	case f.status == metav1.ConditionUnknown:
 		interval = uncheckedMirrorInterval
 	case f.status == metav1.ConditionFalse, s.awaitsPaste(), s.receiverStatus.TurningAway != "":
 		interval = pendingMirrorInterval
 	}
-	last := &s.memory.mirror
 	if s.now.Before(last.at.Add(interval)) && !s.turned() && s.newRequest() == "" {
 		s.wakeUpAt(last.at.Add(interval))
+		s.tellOfSilence()
 		return nil
 	}
 	last.at = s.now
-	s.wakeUpAt(last.at.Add(interval))
 	status, err := r.ReceiverStatus.ReceiverStatus(ctx, s.channel.Namespace, s.channel.Name, s.private)
-	if last.silent = err != nil; err != nil {
+	if err != nil {
+		last.silences++
+		s.wakeUpAt(last.at.Add(silentMirrorInterval(last.silences)))
+		s.tellOfSilence()
 		s.again = s.again || s.mayLookPastCache()
 		log.FromContext(ctx).V(1).Info("The receiver did not tell its status", "reason", err.Error())
 		return nil
 	}
+	last.silences = 0
+	s.wakeUpAt(last.at.Add(interval))
+	s.endSilence()
 	s.receiverStatus.Backlog, s.receiverStatus.DeadLetters = &status.Backlog, &status.DeadLetters
 	s.receiverStatus.Misrouted, s.receiverStatus.Quarantined = &status.Misrouted, &status.Quarantined
 	s.receiverStatus.PendingEffects = &status.PendingEffects

@@ -20,7 +20,7 @@ func (r *Reconciler) lookPastCache(_ context.Context, s *scope) error {
 		// What the operator knows of a channel that it has just met is new.
 		*last = s.now
 	}
-	doubtful := s.memory.mirror.silent || s.troubled()
+	doubtful := s.memory.mirror.silences > 0 || s.troubled()
 	if s.newRequest() != "" || (doubtful && s.mayLookPastCache()) {
 		s.pastCache, *last = true, s.now
 		for _, name := range append(secretNames(s.channel), manifests.MadeSecrets(s.channel.Name)...) {

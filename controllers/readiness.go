@@ -37,8 +37,13 @@ var readiness = []policy{
 		}
 		return nil
 	},
-	// Tickets can be opened, and agents' replies come back.
-	needs(v1alpha1.ConditionHelpdeskReady),
+	// Tickets can be opened, and agents' replies come back. A receiver that told is not doubted for being silent now.
+	func(s *scope, findings map[string]*finding) *finding {
+		if findings[v1alpha1.ConditionHelpdeskReady].reason == v1alpha1.ReasonReceiverSilent && s.onceTold() {
+			return nil
+		}
+		return needs(v1alpha1.ConditionHelpdeskReady)(s, findings)
+	},
 	// The way in for Meta's calls could be made as it is declared.
 	func(s *scope, _ map[string]*finding) *finding { return s.exposureRefused() },
 	// Meta calls this channel for this number.

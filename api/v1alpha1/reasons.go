@@ -28,6 +28,8 @@ const (
 const (
 	// ReasonPending means that the operator has not looked yet.
 	ReasonPending = "Pending"
+	// ReasonReceiverSilent means that the receiver runs and does not answer the operator, so that what only it knows is not known.
+	ReasonReceiverSilent = "ReceiverSilent"
 	// ReasonInvalidSpec means that the spec breaks a rule that the message names.
 	ReasonInvalidSpec = "InvalidSpec"
 	// ReasonGraphUnavailable means that Meta does not answer; the operator asks again.
