@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -31,6 +32,8 @@ var (
 		"Conditions of channels: 1 is True, 0 is False, -1 is Unknown.", []string{"namespace", "name", "type"}, nil)
 	expiryDesc = prometheus.NewDesc("whatsapp_channel_access_token_expiry_timestamp_seconds",
 		"When a channel's access token ends. Absent for tokens that do not.", []string{"namespace", "name"}, nil)
+	receiversDesc = prometheus.NewDesc("whatsapp_channel_ready_receivers",
+		"Receivers of a channel that take webhooks.", []string{"namespace", "name"}, nil)
 )
 
 // NewChannelCollector returns the metrics of all channels that a cache holds.
@@ -47,6 +50,7 @@ type channelCollector struct {
 func (channelCollector) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- conditionDesc
 	descriptions <- expiryDesc
+	descriptions <- receiversDesc
 }
 
 // Collect implements prometheus.Collector.
@@ -64,6 +68,11 @@ func (c channelCollector) Collect(out chan<- prometheus.Metric) {
 			out <- prometheus.MustNewConstMetric(conditionDesc, prometheus.GaugeValue, conditionValue(condition.Status),
 				channel.Namespace, channel.Name, condition.Type)
 		}
+		ready := int32(0)
+		if receiver := channel.Status.Receiver; receiver != nil {
+			ready = ptr.Deref(receiver.ReadyReplicas, 0)
+		}
+		out <- prometheus.MustNewConstMetric(receiversDesc, prometheus.GaugeValue, float64(ready), channel.Namespace, channel.Name)
 		if token := channel.Status.AccessToken; token != nil && token.ExpiresAt != nil {
 			out <- prometheus.MustNewConstMetric(expiryDesc, prometheus.GaugeValue, float64(token.ExpiresAt.Unix()),
 				channel.Namespace, channel.Name)
