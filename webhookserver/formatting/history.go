@@ -15,6 +15,9 @@ const (
 	maxAttributionLength = 300
 )
 
+// subject is what mail clients call the subject of a mail, in the languages that are met most.
+const subject = `subject|betreff|objet|asunto|assunto|oggetto|onderwerp|ämne|emne|temat|předmět|тема|主题`
+
 // fact is what is to be known of a line to tell whether it is history.
 type fact struct {
 	text string
@@ -38,10 +41,9 @@ var (
 	separator  = regexp.MustCompile(`^-{3,} ?\p{L}[\p{L}' ’]+ ?-{3,}$`)
 	rule       = regexp.MustCompile(`^_{16,}$`)
 	fromHeader = regexp.MustCompile(`(?i)^\*?(from|von|de|da|van|från|fra|od|lähettäjä|от|kimden|发件人|寄件者|差出人)\*? ?\*?[:：]`)
-	moreHeader = regexp.MustCompile(`(?i)^\*?(sent|date|to|cc|subject|gesendet|datum|an|betreff|envoyé|à|objet|enviado|fecha|para|asunto|` +
-		`assunto|inviato|data|a|oggetto|verzonden|aan|onderwerp|skickat|till|ämne|sendt|til|emne|wysłano|do|temat|odesláno|komu|předmět|` +
-		`отправлено|кому|тема|发送时间|收件人|主题)\*? ?\*?[:：]`)
-	subjectHeader = regexp.MustCompile(`(?i)^\*?(subject|betreff|objet|asunto|assunto|oggetto|onderwerp|ämne|emne|temat|předmět|тема|主题)\*? ?\*?[:：]`)
+	moreHeader = regexp.MustCompile(`(?i)^\*?(sent|date|to|cc|gesendet|datum|an|envoyé|à|enviado|fecha|para|inviato|data|a|verzonden|aan|` +
+		`skickat|till|sendt|til|wysłano|do|odesláno|komu|отправлено|кому|发送时间|收件人|` + subject + `)\*? ?\*?[:：]`)
+	subjectHeader = regexp.MustCompile(`(?i)^\*?(` + subject + `)\*? ?\*?[:：]`)
 )
 
 // withoutHistory drops the lines that are history. What a cut brings together may be history in its turn.
