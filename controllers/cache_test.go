@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -44,6 +45,24 @@ func TestTheCacheKeepsAllThatTheOperatorLooksAt(t *testing.T) {
 				t.Fatalf("%T changed:\n%+v\nbecame\n%+v", object, want, got)
 			}
 		}
+	}
+}
+
+// What a time leads to, such as the time zone, belongs to the whole process. The race detector says if it is looked at.
+func TestTheCacheLeavesAloneWhatIsNotItsOwn(t *testing.T) {
+	type zone struct{ transitions []string }
+	type timestamp struct{ zone *zone }
+	local := &zone{}
+	object := &struct{ Created timestamp }{timestamp{local}}
+	shared := make(chan struct{})
+	go func() {
+		defer close(shared)
+		(&sharing{}).share(object)
+	}()
+	local.transitions = []string{"CET"}
+	<-shared
+	if !slices.Equal(object.Created.zone.transitions, []string{"CET"}) {
+		t.Errorf("became %+v", object.Created.zone)
 	}
 }
 

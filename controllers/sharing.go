@@ -34,16 +34,17 @@ func (s *sharing) share(object any) {
 func (s *sharing) walk(value reflect.Value) {
 	switch value.Kind() {
 	case reflect.String:
-		if value.CanSet() {
-			value.SetString(s.text(value.String()))
-		}
+		value.SetString(s.text(value.String()))
 	case reflect.Pointer:
 		if !value.IsNil() {
 			s.walk(value.Elem())
 		}
 	case reflect.Struct:
+		// What is not exported is the type's own: a time leads to the process's time zone, which others use.
 		for _, field := range value.Fields() {
-			s.walk(field)
+			if field.CanSet() {
+				s.walk(field)
+			}
 		}
 	case reflect.Slice:
 		if value.Type().Elem().Kind() != reflect.Uint8 {
@@ -52,7 +53,7 @@ func (s *sharing) walk(value reflect.Value) {
 			}
 		}
 	case reflect.Map:
-		if !value.CanSet() || value.IsNil() {
+		if value.IsNil() {
 			return
 		}
 		if amounts, ok := value.Interface().(corev1.ResourceList); ok {

@@ -1,6 +1,7 @@
 package cloudapitest
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"time"
@@ -79,29 +80,30 @@ func (s *Server) failureFor(endpoint Endpoint, object string) *Failure {
 	return nil
 }
 
-// failWith lets a call fail and returns the status and code it was answered with.
-func (s *Server) failWith(w http.ResponseWriter, r *http.Request, f *Failure) (status, code int) {
+// failWith lets a call fail. It is told to the given function with status and code first, so that the call is on record
+// before the caller can look for it.
+func (s *Server) failWith(w http.ResponseWriter, r *http.Request, f *Failure, record func(status, code int)) {
 	switch {
 	case f.CloseConnection:
+		record(0, 0)
 		closeConnection(w)
-		return 0, 0
+		return
 	case f.Hang:
+		record(0, 0)
 		select {
 		case <-r.Context().Done():
 		case <-s.ctx.Done():
 		}
 		closeConnection(w)
-		return 0, 0
+		return
 	case f.Code == 0:
-		status := f.HTTPStatus
-		if status == 0 {
-			status = http.StatusInternalServerError
-		}
+		status := cmp.Or(f.HTTPStatus, http.StatusInternalServerError)
+		record(status, 0)
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		setWait(w, f.RetryAfter)
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte("<!DOCTYPE html><html><body><h1>Sorry, something went wrong.</h1></body></html>\n"))
-		return status, 0
+		return
 	}
 	e := errorOfCode(f.Code)
 	if f.HTTPStatus != 0 {
@@ -113,9 +115,9 @@ func (s *Server) failWith(w http.ResponseWriter, r *http.Request, f *Failure) (s
 	if f.RetryAfter != 0 {
 		e.wait = f.RetryAfter
 	}
+	record(e.status, e.code)
 	setWait(w, e.wait)
 	writeJSON(w, e.status, e.body())
-	return e.status, e.code
 }
 
 // closeConnection ends a connection without an answer. A panic with

@@ -160,8 +160,10 @@ func (s *Server) serve(endpoint Endpoint, handle graphHandler) http.Handler {
 			answer, failed = s.answer(r, parameters, err, handle)
 		}
 		if injected != nil {
-			entry.Status, entry.Code = s.failWith(w, r, injected)
-			s.record(entry)
+			s.failWith(w, r, injected, func(status, code int) {
+				entry.Status, entry.Code = status, code
+				s.record(entry)
+			})
 			return
 		}
 		entry.Status = http.StatusOK

@@ -167,9 +167,11 @@ func (s *Server) mediaNode(c *graphCall) (any, *graphError) {
 // downloadMedia serves a file. It is not one of the Graph API's own calls: errors are plain.
 func (s *Server) downloadMedia(w http.ResponseWriter, r *http.Request) {
 	entry := Request{Time: s.clock.Now(), Endpoint: DownloadMedia, Object: r.PathValue("object"), UserAgent: r.UserAgent()}
-	defer func() { s.record(entry) }()
 	if f := s.failureFor(DownloadMedia, entry.Object); f != nil {
-		entry.Status, entry.Code = s.failWith(w, r, f)
+		s.failWith(w, r, f, func(status, code int) {
+			entry.Status, entry.Code = status, code
+			s.record(entry)
+		})
 		return
 	}
 	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -184,14 +186,18 @@ func (s *Server) downloadMedia(w http.ResponseWriter, r *http.Request) {
 		entry.Status = http.StatusNotFound
 	default:
 		f = kept.File
+		if f.Redirect != "" {
+			entry.Status = http.StatusFound
+		}
 	}
 	s.mu.Unlock()
+	// The call is on record before the caller can look for it.
+	s.record(entry)
 	switch {
+	case f.Redirect != "":
+		http.Redirect(w, r, f.Redirect, http.StatusFound)
 	case entry.Status != http.StatusOK:
 		w.WriteHeader(entry.Status)
-	case f.Redirect != "":
-		entry.Status = http.StatusFound
-		http.Redirect(w, r, f.Redirect, http.StatusFound)
 	case f.CutAfter > 0:
 		s.cutOff(w, r, f)
 	default:

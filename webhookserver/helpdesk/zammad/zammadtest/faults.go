@@ -83,26 +83,30 @@ func (s *Server) failureFor(endpoint Endpoint) *Failure {
 	return nil
 }
 
-// failWith lets a call fail, and returns the status that it was answered with. It returns false where the call is only
-// delayed.
-func (s *Server) failWith(w http.ResponseWriter, r *http.Request, f *Failure) (status int, failed bool) {
+// failWith lets a call fail. It is told to the given function with the status first, so that the call is on record before
+// the caller can look for it. It returns false where the call is only delayed.
+func (s *Server) failWith(w http.ResponseWriter, r *http.Request, f *Failure, record func(status int)) (failed bool) {
 	switch {
 	case f.CloseConnection:
+		record(0)
 		closeConnection(w)
-		return 0, true
+		return true
 	case f.Hang:
+		record(0)
 		select {
 		case <-r.Context().Done():
 		case <-s.ctx.Done():
 		}
 		closeConnection(w)
-		return 0, true
+		return true
 	case f.Status != 0 && f.Text != "":
+		record(f.Status)
 		writeJSON(w, f.Status, (&apiError{f.Status, f.Text, true}).body())
-		return f.Status, true
+		return true
 	case f.Status != 0:
+		record(f.Status)
 		writePage(w, f.Status)
-		return f.Status, true
+		return true
 	}
 	timer := s.clock.NewTimer(f.Delay)
 	defer timer.Stop()
@@ -111,7 +115,7 @@ func (s *Server) failWith(w http.ResponseWriter, r *http.Request, f *Failure) (s
 	case <-r.Context().Done():
 	case <-s.ctx.Done():
 	}
-	return 0, false
+	return false
 }
 
 // writePage answers as the web server in front of Zammad does.

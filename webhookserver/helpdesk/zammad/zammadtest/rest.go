@@ -137,8 +137,7 @@ func (s *Server) serve(endpoint Endpoint, handle handler) http.Handler {
 			if injected.Then != nil {
 				injected.Then()
 			}
-			if shown, ended := s.failWith(w, r, injected); ended {
-				s.record(endpoint, shown)
+			if s.failWith(w, r, injected, func(status int) { s.record(endpoint, status) }) {
 				return
 			}
 		}
