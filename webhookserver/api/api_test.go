@@ -20,6 +20,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/inbox"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/media"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
@@ -30,6 +31,7 @@ type bench struct {
 	store  *store.SQLite
 	clock  *clocktest.Fake
 	inbox  *inbox.Inbox
+	files  *media.Dir
 	routes http.Handler
 	tokens api.Tokens
 	// agents, if not nil, work through the API.
@@ -45,11 +47,15 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	b := &bench{t: t, store: s, clock: clocktest.New(start), tokens: api.Tokens{Status: []byte("status"), API: []byte("api")}}
+	files, err := media.OpenDir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, store: s, files: files, clock: clocktest.New(start), tokens: api.Tokens{Status: []byte("status"), API: []byte("api")}}
 	b.inbox, b.contract = &inbox.Inbox{Store: s, Clock: b.clock}, newContract(t)
 	b.agents = inbox.Conversations{Inbox: b.inbox}
 	b.routes = (&api.Handler{
-		Store: s, Inbox: b.inbox, Conversations: func() api.Conversations { return b.agents }, Clock: b.clock, Log: slog.New(slog.DiscardHandler),
+		Store: s, Inbox: b.inbox, Files: files, Conversations: func() api.Conversations { return b.agents }, Clock: b.clock, Log: slog.New(slog.DiscardHandler),
 		Tokens:  func() api.Tokens { return b.tokens },
 		Status:  func(context.Context) (config.Status, error) { return config.Status{Version: "1.2.3"}, nil },
 		Changed: func() { b.changed++ },
@@ -87,12 +93,18 @@ func (b *bench) do(method, path, token, key, body string) (int, string) {
 	if key != "" {
 		r.Header.Set(wire.IdempotencyKey, key)
 	}
+	return b.serve(r, body)
+}
+
+// serve serves a request, and checks it and its answer against the API's description.
+func (b *bench) serve(r *http.Request, body string) (int, string) {
+	b.t.Helper()
 	w := httptest.NewRecorder()
 	b.routes.ServeHTTP(w, r)
 	answer, _ := io.ReadAll(w.Body)
 	b.contract.hold(r, []byte(body), w.Code, w.Header(), answer)
 	if !json.Valid(answer) {
-		b.t.Errorf("%s %s: the answer is not JSON: %s", method, path, answer)
+		b.t.Errorf("%s %s: the answer is not JSON: %s", r.Method, r.URL, answer)
 	}
 	return w.Code, string(bytes.TrimSpace(answer))
 }

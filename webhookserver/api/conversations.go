@@ -2,11 +2,13 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"unicode/utf8"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/engine"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
@@ -71,7 +73,8 @@ func (h *Handler) replyTo(r *http.Request) (any, error) {
 	return shown, nil
 }
 
-// takeReply reads a reply with its files, and hands it on. Files that it then does not have are removed.
+// takeReply reads a reply with its files, and hands it on. The files of one that is refused are removed. Where it is not certain
+// whether a reply was written they may be needed, and go when they are old if they are not.
 func (h *Handler) takeReply(
 	r *http.Request, to string, send func(key, text string, files []conversation.File) (conversation.Article, error),
 ) (article conversation.Article, err error) {
@@ -92,16 +95,18 @@ func (h *Handler) takeReply(
 	if err != nil {
 		return article, err
 	}
-	files, err := keep(uploads, to, key)
-	if err == nil {
-		article, err = send(key, text, files)
-	}
+	files, err := keep(uploads, to, key, text)
 	if err != nil {
-		h.forget(r, files)
 		return article, err
 	}
-	h.Changed()
-	return article, nil
+	article, err = send(key, text, files)
+	switch {
+	case err == nil:
+		h.Changed()
+	case errors.Is(err, engine.ErrNoTicket), errors.Is(err, engine.ErrKeyReused), errors.Is(err, engine.ErrEmptyReply):
+		h.forget(r, files)
+	}
+	return article, err
 }
 
 func idempotencyKey(r *http.Request) (string, error) {

@@ -1,12 +1,20 @@
 package api_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"io"
+	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
@@ -124,5 +132,76 @@ func TestFilesOfConversations(t *testing.T) {
 	var p wire.Problem
 	if err := json.Unmarshal([]byte(answer), &p); err != nil || got != http.StatusNotFound || p.Error.Code != "pending" {
 		t.Errorf("a file that is being fetched: %d %s", got, answer)
+	}
+}
+
+// replyWith posts a reply with a picture.
+func (b *bench) replyWith(key, text string) int {
+	b.t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	err := form.WriteField("text", text)
+	if err == nil {
+		var w io.Writer
+		if w, err = form.CreateFormFile("file", "a.png"); err == nil {
+			_, err = w.Write([]byte("\x89PNG\r\n\x1a\n"))
+		}
+	}
+	if err = errors.Join(err, form.Close()); err != nil {
+		b.t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodPost, "/v1/conversations/c/replies", &body)
+	r.Header.Set("Authorization", "Bearer api")
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	r.Header.Set(wire.IdempotencyKey, key)
+	status, _ := b.serve(r, "")
+	return status
+}
+
+func (b *bench) filesKept() int {
+	b.t.Helper()
+	ids, err := b.files.Before(b.t.Context(), time.Now().Add(time.Hour))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return len(ids)
+}
+
+func TestAReplyThatIsRefusedLeavesTheFilesOfOthersAlone(t *testing.T) {
+	for name, prepare := range map[string]func(*bench){
+		"in the inbox":     func(*bench) {},
+		"with CloudEvents": (*bench).withCloudEvents,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.open()
+			prepare(b)
+			for _, step := range []struct {
+				key, text string
+				want      int
+			}{{"one", "Look:", 200}, {"one", "Look:", 200}, {"one", "Look here:", 422}} {
+				if got := b.replyWith(step.key, step.text); got != step.want || b.filesKept() != 1 {
+					t.Errorf("%q with the key %q: %d, want %d; %d files are kept", step.text, step.key, got, step.want, b.filesKept())
+				}
+			}
+		})
+	}
+}
+
+// breakingAgents lose their connection to the database before they know what became of a reply.
+type breakingAgents struct{ api.Conversations }
+
+func (a breakingAgents) Reply(ctx context.Context, of, key, text string, files ...conversation.File) (conversation.Article, error) {
+	article, err := a.Conversations.Reply(ctx, of, key, text, files...)
+	return article, errors.Join(err, errors.New("the connection was lost"))
+}
+
+func TestTheFilesOfAReplyThatMayBeWrittenStay(t *testing.T) {
+	b := newBench(t)
+	b.open()
+	b.withCloudEvents()
+	b.agents = breakingAgents{b.agents}
+	if got := b.replyWith("one", "Look:"); got != http.StatusServiceUnavailable || b.filesKept() != 1 {
+		t.Errorf("%d; %d files are kept", got, b.filesKept())
 	}
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -120,10 +121,16 @@ func (h *Handler) readFile(ctx context.Context, part *multipart.Part) (upload, e
 	return file, err
 }
 
-// keep makes the files of a reply durable. Their IDs are the same where a request is repeated.
-func keep(files []upload, to, key string) (kept []conversation.File, err error) {
+// keep makes the files of a reply durable. Their IDs are the same where a request is repeated, and others where anything about
+// it is: another reply with the same key leaves alone what the first one needs.
+func keep(files []upload, to, key, text string) (kept []conversation.File, err error) {
+	content := sha256.New()
+	fmt.Fprintf(content, "%q", text)
+	for _, f := range files {
+		fmt.Fprintf(content, " %q %s", f.file.Name, f.file.SHA256)
+	}
 	for i, f := range files {
-		f.file.ID = conversation.FileID(fmt.Sprintf("reply/%s/%s/%d/%s", to, key, i, f.file.SHA256))
+		f.file.ID = conversation.FileID(fmt.Sprintf("reply/%s/%s/%d/%x", to, key, i, content.Sum(nil)))
 		if err := f.Keep(f.file.ID); err != nil {
 			return kept, err
 		}
