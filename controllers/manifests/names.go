@@ -137,11 +137,14 @@ func owner(channel *v1alpha1.WhatsAppChannel) *metav1ac.OwnerReferenceApplyConfi
 		WithBlockOwnerDeletion(true)
 }
 
-// identity are the annotations of an object that outlives its channel.
+// identity are the annotations of an object that outlives its channel. Argo CD, where it tracks by labels, takes an object that
+// has no owner for its own once an application has the channel's name: it must neither prune nor delete it, nor miss it in Git.
 func identity(channel *v1alpha1.WhatsAppChannel, phoneNumberID string) map[string]string {
 	annotations := map[string]string{
-		BusinessAccountAnnotation: channel.Spec.BusinessAccountID,
-		ChannelUIDAnnotation:      string(channel.UID),
+		BusinessAccountAnnotation:            channel.Spec.BusinessAccountID,
+		ChannelUIDAnnotation:                 string(channel.UID),
+		"argocd.argoproj.io/sync-options":    "Prune=false,Delete=false",
+		"argocd.argoproj.io/compare-options": "IgnoreExtraneous",
 	}
 	if phoneNumberID != "" {
 		annotations[PhoneNumberAnnotation] = phoneNumberID
