@@ -139,10 +139,18 @@ func (f *fixture) createReady(change ...func(*v1alpha1.WhatsAppChannel)) *v1alph
 	return channel
 }
 
-// runReceiver does what the cluster's controllers and kubelets would: the receiver's pod becomes available.
+// runReceiver does what the cluster's controllers and kubelets would: the receiver's pod becomes available, and so do those
+// that follow it when its Deployment changes, until the spec is over.
 func (f *fixture) runReceiver(channel *v1alpha1.WhatsAppChannel) {
 	GinkgoHelper()
 	f.setReplicas(channel, 1)
+	name := client.ObjectKey{Namespace: channel.Namespace, Name: manifests.ReceiverName(channel.Name)}
+	untilTheSpecIsOver(func(ctx context.Context) {
+		deployment := &appsv1.Deployment{}
+		if api.Get(ctx, name, deployment) == nil {
+			makeAvailable(ctx, deployment)
+		}
+	})
 }
 
 func (f *fixture) setReplicas(channel *v1alpha1.WhatsAppChannel, available int32) {

@@ -112,6 +112,22 @@ func differences(wanted, got map[string]string) []string {
 // is over: its pods become available.
 func runKubelet(namespaces ...string) {
 	GinkgoHelper()
+	untilTheSpecIsOver(func(ctx context.Context) {
+		for _, namespace := range namespaces {
+			deployments := &appsv1.DeploymentList{}
+			if api.List(ctx, deployments, client.InNamespace(namespace)) != nil {
+				continue
+			}
+			for i := range deployments.Items {
+				makeAvailable(ctx, &deployments.Items[i])
+			}
+		}
+	})
+}
+
+// untilTheSpecIsOver does something again and again.
+func untilTheSpecIsOver(do func(ctx context.Context)) {
+	GinkgoHelper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	DeferCleanup(func() {
@@ -121,9 +137,7 @@ func runKubelet(namespaces ...string) {
 	go func() {
 		defer close(ended)
 		for ctx.Err() == nil {
-			for _, namespace := range namespaces {
-				makeAvailable(ctx, namespace)
-			}
+			do(ctx)
 			select {
 			case <-ctx.Done():
 			case <-time.After(20 * time.Millisecond):
@@ -132,20 +146,13 @@ func runKubelet(namespaces ...string) {
 	}()
 }
 
-func makeAvailable(ctx context.Context, namespace string) {
-	deployments := &appsv1.DeploymentList{}
-	if err := api.List(ctx, deployments, client.InNamespace(namespace)); err != nil {
+func makeAvailable(ctx context.Context, deployment *appsv1.Deployment) {
+	if deployment.Status.ObservedGeneration == deployment.Generation {
 		return
 	}
-	for i := range deployments.Items {
-		deployment := &deployments.Items[i]
-		if deployment.Status.ObservedGeneration == deployment.Generation {
-			continue
-		}
-		deployment.Status = appsv1.DeploymentStatus{
-			ObservedGeneration: deployment.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1,
-		}
-		// Where the operator was faster, the next round comes soon.
-		_ = api.Status().Update(ctx, deployment)
+	deployment.Status = appsv1.DeploymentStatus{
+		ObservedGeneration: deployment.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1,
 	}
+	// Where the operator was faster, the next round comes soon.
+	_ = api.Status().Update(ctx, deployment)
 }
