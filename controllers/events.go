@@ -14,6 +14,7 @@ var warnings = map[string]string{
 	v1alpha1.ReasonTokenExpiring:      "The access token ends within 14 days. Put a new one into the Secret.",
 	v1alpha1.ReasonSendingLimited:     "Meta limits what the phone number may send. The message of PhoneNumberReady says why.",
 	v1alpha1.ReasonQualityLow:         "Meta rates the phone number's quality RED. Messages that customers block or report lead to limits.",
+	v1alpha1.ReasonVolumeNotEnlarged:  "The volume could not be enlarged, and the receiver goes on with what it has. The message of ReceiverAvailable says why.",
 	v1alpha1.ReasonGraphVersionEnding: "The version of the Graph API that the operator uses ends within 60 days. Update the operator, or set --graph-version.",
 }
 

@@ -55,6 +55,13 @@ var readiness = []policy{
 		}
 		return nil
 	},
+	// It has the volume that is declared.
+	func(_ *scope, findings map[string]*finding) *finding {
+		if f := findings[v1alpha1.ConditionReceiverAvailable]; f.reason == v1alpha1.ReasonVolumeNotEnlarged {
+			return fails(f.reason, f.message)
+		}
+		return nil
+	},
 	// What works is also wanted to.
 	func(s *scope, _ map[string]*finding) *finding {
 		if s.channel.Spec.Delivery == v1alpha1.DeliveryHeld {

@@ -102,9 +102,11 @@ func (r *Reconciler) deploy(ctx context.Context, s *scope) error {
 	s.available = deployment.Status.AvailableReplicas > 0
 	if s.blocker != nil && (!s.available || s.blocker.reason != v1alpha1.ReasonWaitingForSecrets) {
 		s.receiver = s.blocker
-		return nil
+	} else if err := r.judgeReceiver(ctx, s, deployment); err != nil {
+		return err
 	}
-	return r.judgeReceiver(ctx, s, deployment)
+	s.tellOfVolume()
+	return nil
 }
 
 // ownDeployment brings the receiver's Deployment to its declared state. One that the cache did not show when it was looked

@@ -7,7 +7,6 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -197,17 +196,6 @@ var _ = Describe("The receiver", func() {
 			Eventually(owners).Should(BeEmpty())
 			f.change(channel, deleting)
 			Eventually(owners).Should(HaveLen(2))
-		})
-
-		It("grows", func() {
-			size := resource.MustParse("2Gi")
-			channel := f.createReady(func(c *v1alpha1.WhatsAppChannel) {
-				c.Spec.Receiver.Storage.SQLite = &v1alpha1.SQLiteStorage{StorageClassName: "fast"}
-			})
-			f.change(channel, func(c *v1alpha1.WhatsAppChannel) { c.Spec.Receiver.Storage.SQLite.Size = &size })
-			// The volume is not bound, so the API server refuses to resize it: an admin has to be told.
-			Eventually(f.condition(channel, v1alpha1.ConditionReceiverAvailable)).Should(beFalse(v1alpha1.ReasonRefused, "support-data"))
-			Expect(f.deployment().Status.AvailableReplicas).To(BeEquivalentTo(1), "the receiver goes on")
 		})
 	})
 })

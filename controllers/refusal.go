@@ -7,6 +7,8 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 )
 
 const (
@@ -41,11 +43,22 @@ func deniedByWebhook(err error) bool {
 	return errors.As(err, &status) && status.Status().Code == http.StatusBadRequest
 }
 
-// mayPass notes that the API server forbade something, and reports whether it has not for long.
+// mayPass notes that the API server forbade something, and reports whether it has not for long. What status tells already has not
+// passed: an operator that has just started does not take it back.
 func (s *scope) mayPass() bool {
 	s.forbidden = true
 	if s.memory.forbiddenSince.IsZero() {
 		s.memory.forbiddenSince = s.now
 	}
-	return s.now.Sub(s.memory.forbiddenSince) < forbiddenPatience
+	return s.now.Sub(s.memory.forbiddenSince) < forbiddenPatience && !s.tellsOfRefusal()
+}
+
+// tellsOfRefusal reports whether status says that the API server does not take an object of the channel.
+func (s *scope) tellsOfRefusal() bool {
+	for _, conditionType := range []string{v1alpha1.ConditionReceiverAvailable, v1alpha1.ConditionHelpdeskReady, v1alpha1.ConditionCallbackReachable} {
+		if s.hasReason(conditionType, v1alpha1.ReasonRefused, v1alpha1.ReasonVolumeNotEnlarged) {
+			return true
+		}
+	}
+	return false
 }

@@ -66,6 +66,8 @@ type observed struct {
 	callbackURL string
 	// blocker is why the receiver's Deployment must not be made or changed at present.
 	blocker *finding
+	// notEnlarged is why the volume is not as large as declared; empty where it is.
+	notEnlarged string
 	// deploymentSeen says that there is a Deployment of the receiver's name, and that where it keeps its data was judged.
 	deploymentSeen bool
 	// available says whether the receiver takes webhooks.

@@ -79,7 +79,7 @@ func (r *Reconciler) volume(ctx context.Context, s *scope) error {
 		s.blockReceiver(verdict.finding(v1alpha1.ReasonStorageOfAnotherNumber, "PersistentVolumeClaim", name))
 		return nil
 	}
-	return r.blockOnRefusal(s, r.applyHeirloom(ctx, s, manifests.PersistentVolumeClaim(s.channel, s.numberID(claim), claim), claim))
+	return r.applyVolume(ctx, s, claim)
 }
 
 // blockOnRefusal turns an error that only a person can help into the reason why there is no receiver.

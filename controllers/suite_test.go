@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
@@ -54,6 +56,7 @@ var (
 		scheme := controllers.NewScheme()
 		utilruntime.Must(eventsv1.AddToScheme(scheme))
 		utilruntime.Must(rbacv1.AddToScheme(scheme))
+		utilruntime.Must(storagev1.AddToScheme(scheme))
 		utilruntime.Must(admissionregistrationv1.AddToScheme(scheme))
 		return scheme
 	}()
@@ -256,11 +259,14 @@ func (c *requestCounter) wrap(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// refused notes a request that was forbidden, unless that is for the end of its namespace or by a policy.
+// ofNoRight are parts of what the API server says where it forbids a request for something else than want of a right.
+var ofNoRight = []string{"because it is being terminated", "admission webhook", "must support resize"}
+
+// refused notes a request that was forbidden for want of a right.
 func (c *requestCounter) refused(r *http.Request, response *http.Response) {
 	body, err := io.ReadAll(response.Body)
 	response.Body = io.NopCloser(bytes.NewReader(body))
-	if err == nil && (strings.Contains(string(body), "because it is being terminated") || strings.Contains(string(body), "admission webhook")) {
+	if err == nil && slices.ContainsFunc(ofNoRight, func(part string) bool { return strings.Contains(string(body), part) }) {
 		return
 	}
 	c.mu.Lock()

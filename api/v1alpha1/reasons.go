@@ -117,6 +117,9 @@ const (
 	ReasonCrashLooping = "CrashLooping"
 	// ReasonVolumeFull means that the receiver ended because its volume is full.
 	ReasonVolumeFull = "VolumeFull"
+	// ReasonVolumeNotEnlarged means that the API server refuses to enlarge the volume, and that the receiver goes on with the volume
+	// that it has. The condition is True; Ready says the same and is False.
+	ReasonVolumeNotEnlarged = "VolumeNotEnlarged"
 	// ReasonVolumeFailing means that the receiver ended because its volume cannot be read or written.
 	ReasonVolumeFailing = "VolumeFailing"
 	// ReasonDataDamaged means that the receiver ended because the database on its volume looks damaged.

@@ -251,10 +251,20 @@ func TestUpdate(t *testing.T) {
 			before: sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = new(resource.MustParse("1Gi")) }),
 			after:  sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = new(resource.MustParse("2Gi")) }),
 		},
-		"a smaller volume": {
+		"a larger volume taken back": {
+			before: sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = new(resource.MustParse("2Gi")) }),
+			after:  sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = new(resource.MustParse("1000Mi")) }),
+		},
+		"the size taken away": {
+			before: sqlite(func(s *v1alpha1.SQLiteStorage) {
+				s.Size, s.StorageClassName = new(resource.MustParse("2Gi")), "fast"
+			}),
+			after: sqlite(func(s *v1alpha1.SQLiteStorage) { s.StorageClassName = "fast" }),
+		},
+		"a volume that is too small": {
 			before:  sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = new(resource.MustParse("1Gi")) }),
-			after:   sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = new(resource.MustParse("1000Mi")) }),
-			refusal: "size can grow but not shrink",
+			after:   sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = new(resource.MustParse("63Mi")) }),
+			refusal: "size must be at least 64Mi",
 		},
 		"another storage class": {
 			before:  sqlite(func(s *v1alpha1.SQLiteStorage) { s.StorageClassName = "fast" }),

@@ -482,10 +482,10 @@ type Storage struct {
 // SQLiteStorage is the volume of the embedded database.
 //
 // +kubebuilder:validation:MinProperties=1
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.size) || (has(self.size) && quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0)",message="size can grow but not shrink, because a volume cannot",fieldPath=".size",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",message="storageClassName cannot be changed, because a volume cannot move to another class",fieldPath=".storageClassName",reason=FieldValueForbidden
 type SQLiteStorage struct {
-	// size is the size of the volume. Left out, it is 1Gi.
+	// size is the least size of the volume. Left out, it is 1Gi. A larger one enlarges the volume, where its storage class
+	// allows that. A volume never shrinks: one that is larger stays as it is.
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('64Mi')) >= 0",message="size must be at least 64Mi"
 	// +optional
 	Size *resource.Quantity `json:"size,omitempty"`

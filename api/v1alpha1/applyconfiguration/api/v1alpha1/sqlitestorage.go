@@ -13,7 +13,8 @@ import (
 //
 // SQLiteStorage is the volume of the embedded database.
 type SQLiteStorageApplyConfiguration struct {
-	// size is the size of the volume. Left out, it is 1Gi.
+	// size is the least size of the volume. Left out, it is 1Gi. A larger one enlarges the volume, where its storage class
+	// allows that. A volume never shrinks: one that is larger stays as it is.
 	Size *resource.Quantity `json:"size,omitempty"`
 	// storageClassName is the class of the volume. Left out, the cluster's default class is used.
 	StorageClassName *string `json:"storageClassName,omitempty"`
