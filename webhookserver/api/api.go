@@ -215,17 +215,23 @@ func pathID(r *http.Request) (int64, error) {
 
 // page reads limit, and the position that a list goes on from.
 func page(r *http.Request, position string, otherwise int64) (from int64, limit int, err error) {
-	from, limit = otherwise, defaultPage
-	query := r.URL.Query()
-	if v := query.Get(position); v != "" {
+	from = otherwise
+	if v := r.URL.Query().Get(position); v != "" {
 		if from, err = strconv.ParseInt(v, 10, 64); err != nil || from < 0 {
 			return 0, 0, &problem{http.StatusBadRequest, "invalid", position + " must be an ID from an earlier page."}
 		}
 	}
-	if v := query.Get("limit"); v != "" {
-		if limit, err = strconv.Atoi(v); err != nil || limit < 1 || limit > maxPage {
-			return 0, 0, &problem{http.StatusBadRequest, "invalid", "limit must be a number from 1 to " + strconv.Itoa(maxPage) + "."}
-		}
+	limit, err = pageLimit(r)
+	return from, limit, err
+}
+
+func pageLimit(r *http.Request) (limit int, err error) {
+	v := r.URL.Query().Get("limit")
+	if v == "" {
+		return defaultPage, nil
 	}
-	return from, limit, nil
+	if limit, err = strconv.Atoi(v); err != nil || limit < 1 || limit > maxPage {
+		return 0, &problem{http.StatusBadRequest, "invalid", "limit must be a number from 1 to " + strconv.Itoa(maxPage) + "."}
+	}
+	return limit, nil
 }

@@ -27,13 +27,15 @@ import (
 var start = time.Date(2026, 11, 2, 10, 0, 0, 0, time.UTC)
 
 type bench struct {
-	t      *testing.T
-	store  *store.SQLite
-	clock  *clocktest.Fake
-	inbox  *inbox.Inbox
-	files  *media.Dir
-	routes http.Handler
-	tokens api.Tokens
+	t     *testing.T
+	store *store.SQLite
+	clock *clocktest.Fake
+	inbox *inbox.Inbox
+	files *media.Dir
+	// handler is what routes serves.
+	handler *api.Handler
+	routes  http.Handler
+	tokens  api.Tokens
 	// agents, if not nil, work through the API.
 	agents   api.Conversations
 	contract *contract
@@ -54,12 +56,13 @@ func newBench(t *testing.T) *bench {
 	b := &bench{t: t, store: s, files: files, clock: clocktest.New(start), tokens: api.Tokens{Status: []byte("status"), API: []byte("api")}}
 	b.inbox, b.contract = &inbox.Inbox{Store: s, Clock: b.clock}, newContract(t)
 	b.agents = inbox.Conversations{Inbox: b.inbox}
-	b.routes = (&api.Handler{
+	b.handler = &api.Handler{
 		Store: s, Inbox: b.inbox, Files: files, Conversations: func() api.Conversations { return b.agents }, Clock: b.clock, Log: slog.New(slog.DiscardHandler),
 		Tokens:  func() api.Tokens { return b.tokens },
 		Status:  func(context.Context) (config.Status, error) { return config.Status{Version: "1.2.3"}, nil },
 		Changed: func() { b.changed++ },
-	}).Routes()
+	}
+	b.routes = b.handler.Routes()
 	return b
 }
 

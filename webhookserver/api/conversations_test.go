@@ -19,6 +19,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/cloudevents"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/media"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
@@ -156,6 +157,20 @@ func (b *bench) replyWith(key, text string) int {
 	r.Header.Set(wire.IdempotencyKey, key)
 	status, _ := b.serve(r, "")
 	return status
+}
+
+// fullVolume takes no file.
+type fullVolume struct{ media.Files }
+
+func (fullVolume) Draft(context.Context) (media.Draft, error) { return nil, media.ErrFull }
+
+func TestAReplyWithAFileThatHasNoRoomIsRefused(t *testing.T) {
+	b := newBench(t)
+	b.open()
+	b.handler.Files = fullVolume{b.files}
+	if status := b.replyWith("key", "Hello"); status != http.StatusInsufficientStorage {
+		t.Errorf("status %d", status)
+	}
 }
 
 func (b *bench) filesKept() int {

@@ -1,7 +1,11 @@
 package api_test
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -80,6 +84,44 @@ func TestAWebhookIsPutInByHand(t *testing.T) {
 	}
 	if got := b.inboxBodies(); len(got) != 2 {
 		t.Errorf("the inbox holds %d webhooks", len(got))
+	}
+}
+
+// What is large is shown a little at a time: the receiver has not the memory for two hundred webhooks of Meta's largest size.
+func TestAPageOfLargeWebhooksIsShortAndTheNextGoesOn(t *testing.T) {
+	b := newBench(t)
+	const each = 3
+	b.update(func(tx *store.Tx) error {
+		for i := range each {
+			large := []byte(strconv.Itoa(i) + strings.Repeat(" ", 3<<20))
+			if err := errors.Join(
+				tx.Quarantine(store.Quarantined{ReceivedAt: start, Reason: store.NotUnderstood, Body: large}),
+				tx.AddRecord(store.Record{ReceivedAt: start, Field: "odd", Body: large}),
+			); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for path, member := range map[string]string{"/v1/quarantine": "quarantined", "/v1/records": "records"} {
+		found := 0
+		for {
+			status, answer := b.do(http.MethodGet, fmt.Sprintf("%s?limit=200&after=%d", path, found), "api", "", "")
+			if status != http.StatusOK || len(answer) > 5<<20 {
+				t.Fatalf("%s: status %d, %d bytes", path, status, len(answer))
+			}
+			var page map[string][]struct{}
+			if err := json.Unmarshal([]byte(answer), &page); err != nil {
+				t.Fatal(err)
+			}
+			if len(page[member]) == 0 {
+				break
+			}
+			found += len(page[member])
+		}
+		if found != each {
+			t.Errorf("%s: %d of %d are shown", path, found, each)
+		}
 	}
 }
 

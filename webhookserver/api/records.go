@@ -25,7 +25,7 @@ func (h *Handler) listRecords(r *http.Request) (any, error) {
 }
 
 func (h *Handler) listStatuses(r *http.Request) (any, error) {
-	_, limit, err := page(r, "after", 0)
+	limit, err := pageLimit(r)
 	if err != nil {
 		return nil, err
 	}

@@ -20,12 +20,7 @@ type InboxRow struct {
 // NextInbox returns the oldest webhooks, in the order in which they were stored: at most limit of them, and no more than
 // have a number of bytes together, but one at least.
 func (tx *Tx) NextInbox(limit, bytes int) ([]InboxRow, error) {
-	fit := 0
-	sizes, err := rows(tx, value[int], `SELECT length(body) FROM inbox ORDER BY seq LIMIT ?`, limit)
-	for fit < len(sizes) && (fit == 0 || sizes[fit] <= bytes) {
-		bytes -= sizes[fit]
-		fit++
-	}
+	fit, err := tx.fitting(bytes, `SELECT length(body) FROM inbox ORDER BY seq LIMIT ?`, limit)
 	if err != nil || fit == 0 {
 		return nil, err
 	}
@@ -38,6 +33,16 @@ func (tx *Tx) NextInbox(limit, bytes int) ([]InboxRow, error) {
 		row.ReceivedAt = fromMillis(at)
 		return row, err
 	}, `SELECT seq, received_at, body FROM inbox ORDER BY seq LIMIT ?`, fit)
+}
+
+// fitting returns how many of the bodies whose sizes a query asks for fit into so many bytes together: the first in any case.
+func (tx *Tx) fitting(bytes int, query string, args ...any) (fit int, err error) {
+	sizes, err := rows(tx, value[int], query, args...)
+	for fit < len(sizes) && (fit == 0 || sizes[fit] <= bytes) {
+		bytes -= sizes[fit]
+		fit++
+	}
+	return fit, err
 }
 
 // Unprocessed returns which webhooks are still there, from one to another.
@@ -99,8 +104,17 @@ func (tx *Tx) Quarantine(q Quarantined) error {
 		millis(q.ReceivedAt), string(q.Reason), q.Detail, notNull(q.Body), digest(string(q.Reason), string(q.Body)))
 }
 
-// Quarantined returns what is in quarantine with an ID above after, oldest first.
+// listedBytes bounds the bodies that Quarantined and Records return together. A person looks at them, while webhooks are taken
+// within little memory.
+const listedBytes = 4 << 20
+
+// Quarantined returns what is in quarantine with an ID above after, oldest first: at most limit items, and fewer where their
+// bodies are large. There are no more only where none is returned.
 func (tx *Tx) Quarantined(after int64, limit int) ([]Quarantined, error) {
+	fit, err := tx.fitting(listedBytes, `SELECT length(body) FROM quarantine WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+	if err != nil || fit == 0 {
+		return nil, err
+	}
 	return rows(tx, func(scan func(...any) error) (Quarantined, error) {
 		var (
 			q  Quarantined
@@ -109,7 +123,7 @@ func (tx *Tx) Quarantined(after int64, limit int) ([]Quarantined, error) {
 		err := scan(&q.ID, &at, &q.Reason, &q.Detail, &q.Body)
 		q.ReceivedAt = fromMillis(at)
 		return q, err
-	}, `SELECT id, received_at, reason, detail, body FROM quarantine WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+	}, `SELECT id, received_at, reason, detail, body FROM quarantine WHERE id > ? ORDER BY id LIMIT ?`, after, fit)
 }
 
 // Record is a webhook that is about no conversation.
@@ -144,8 +158,13 @@ func digest(parts ...string) string {
 	return hex.EncodeToString(hash.Sum(nil))
 }
 
-// Records returns the records with an ID above after, oldest first.
+// Records returns the records with an ID above after, oldest first: at most limit, and fewer where their bodies are large. There
+// are no more only where none is returned.
 func (tx *Tx) Records(after int64, limit int) ([]Record, error) {
+	fit, err := tx.fitting(listedBytes, `SELECT length(body) FROM record WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+	if err != nil || fit == 0 {
+		return nil, err
+	}
 	return rows(tx, func(scan func(...any) error) (Record, error) {
 		var (
 			r  Record
@@ -154,7 +173,7 @@ func (tx *Tx) Records(after int64, limit int) ([]Record, error) {
 		err := scan(&r.ID, &at, &r.Field, &r.Body)
 		r.ReceivedAt = fromMillis(at)
 		return r, err
-	}, `SELECT id, received_at, field, body FROM record WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+	}, `SELECT id, received_at, field, body FROM record WHERE id > ? ORDER BY id LIMIT ?`, after, fit)
 }
 
 func notNull(body []byte) []byte {
