@@ -1,7 +1,14 @@
 package command_test
 
 import (
+	"context"
+	"crypto/tls"
 	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,10 +16,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
+	"github.com/whatsapp-operator/whatsapp-operator/plugin/cluster"
 	"github.com/whatsapp-operator/whatsapp-operator/plugin/command"
 	"github.com/whatsapp-operator/whatsapp-operator/plugin/view"
 	"github.com/whatsapp-operator/whatsapp-operator/test/stage"
@@ -24,6 +33,7 @@ const question = "Hello! Where is my parcel?"
 func TestKubectlWhatsapp(t *testing.T) {
 	b := newBench(t)
 	t.Run("an agent answers a customer", func(t *testing.T) { b.t = t; b.agentAnswers() })
+	t.Run("a reply that may have been taken", func(t *testing.T) { b.t = t; b.doubts() })
 	t.Run("an admin tests the channel", func(t *testing.T) { b.t = t; b.adminTests() })
 	t.Run("an admin sets the channel up", func(t *testing.T) { b.t = t; b.adminSetsUp() })
 	t.Run("an admin rotates the verify token", func(t *testing.T) { b.t = t; b.adminRotates() })
@@ -81,6 +91,48 @@ func (b *bench) agentAnswers() {
 	b.expect(command.ExitUsage, b.run(b.agent, "reply", "1"), "nothing to send")
 	b.expect(command.ExitUsage, b.run(b.agent, "tickets", "-o", "xml"), "no output")
 	b.expect(command.ExitFailed, b.run(b.agent, "tickets", "sales"), `there is no channel "sales"`)
+}
+
+// doubts replies where it is not clear whether the reply was taken, and where it is.
+func (b *bench) doubts() {
+	const unclear = "it is not clear whether the reply was taken, so repeat it with --key"
+	failing := b.answering(http.StatusServiceUnavailable)
+	b.expect(command.ExitFailed, b.runWith(b.agent, "", failing, "reply", "1", "Hello"), unclear, "try again")
+	for what, r := range map[string]result{
+		"a receiver that refuses it": b.runWith(b.agent, "", b.answering(http.StatusUnprocessableEntity), "reply", "1", "Hello"),
+		"a volume without room":      b.runWith(b.agent, "", b.answering(http.StatusInsufficientStorage), "reply", "1", "Hello"),
+		"a file that is not there":   b.run(b.agent, "reply", "1", "Hello", "--attach", filepath.Join(b.t.TempDir(), "bill.pdf")),
+		"a receiver out of reach":    b.runWith(b.agent, "", unreachable, "reply", "1", "Hello"),
+		"somebody without the right": b.runWith(b.onlooker, "", nil, "reply", "1", "Hello"),
+		"a file that goes nowhere":   b.runWith(b.agent, "", unreachable, "reply", "1", "--attach", "command_test.go"),
+	} {
+		if r.code == command.ExitDone || strings.Contains(r.err, unclear) {
+			b.t.Errorf("%s: exit code %d, %s", what, r.code, r.err)
+		}
+	}
+}
+
+func unreachable(context.Context, types.NamespacedName, int32) (net.Conn, error) {
+	return nil, errors.New("no route to host")
+}
+
+// answering dials a receiver that answers everything with a status.
+func (b *bench) answering(status int) cluster.Dial {
+	b.t.Helper()
+	certificate, key, err := b.authority.Issue("support-receiver.helpdesk.svc")
+	b.must(err)
+	pair, err := tls.X509KeyPair(certificate, key)
+	b.must(err)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, `{"error": {"code": "code", "message": "The receiver says: try again."}}`)
+	}))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	server.StartTLS()
+	b.t.Cleanup(server.Close)
+	return func(ctx context.Context, _ types.NamespacedName, _ int32) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", server.Listener.Addr().String())
+	}
 }
 
 func (b *bench) adminTests() {

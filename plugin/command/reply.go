@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -103,9 +104,8 @@ func (p *program) send(ctx context.Context, r *receiver.Client, ticket string, i
 	sending, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	article, err := r.Reply(sending, id, key, reply, a.attach...)
-	var refused *receiver.Error
 	switch {
-	case errors.As(err, &refused):
+	case isRefused(err):
 		return err
 	case err != nil:
 		return fmt.Errorf("it is not clear whether the reply was taken, so repeat it with --key %s, which sends nothing twice: %w", key, err)
@@ -113,10 +113,22 @@ func (p *program) send(ctx context.Context, r *receiver.Client, ticket string, i
 	state := article.Delivery
 	if a.wait {
 		if state, err = p.followReply(ctx, r, id, article.ID); err != nil {
-			return err
+			return fmt.Errorf("the reply was taken, and what became of it is not known: %w", err)
 		}
 	}
 	return p.sayDelivery(ticket, state)
+}
+
+// isRefused tells whether an error means for certain that a reply was not taken.
+func isRefused(err error) bool {
+	var (
+		notSent *receiver.NotSentError
+		refused *receiver.Error
+	)
+	if errors.As(err, &refused) {
+		return refused.Status < http.StatusInternalServerError || refused.Status == http.StatusInsufficientStorage
+	}
+	return errors.As(err, &notSent)
 }
 
 // followReply waits until it is known what became of a reply.
