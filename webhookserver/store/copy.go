@@ -18,7 +18,7 @@ var (
 	// ErrInUse means that a receiver still uses the store that is to be copied.
 	ErrInUse = errors.New("a receiver still uses the embedded store; stop it first (scale its Deployment to zero), and start it on PostgreSQL when the copy is done")
 	// ErrNotEmpty means that the schema to copy into holds something else than an unfinished copy of the same store.
-	ErrNotEmpty = errors.New("the PostgreSQL schema holds data already that is not an unfinished copy of this store; name an empty schema, or drop that one")
+	ErrNotEmpty = errors.New("the PostgreSQL schema holds data already that is not an unfinished copy of this store; name an empty schema, or drop that one if nothing in it is needed")
 	// errDiffers means that what was copied is not what was to be copied.
 	errDiffers = errors.New("the copy differs from the original")
 )
@@ -28,11 +28,13 @@ const (
 	copyChunk = 500
 	// metaCopied, with a table's name behind it, is the last row of the table that was copied.
 	metaCopied = "copied/"
+	// metaCopyOf tells, once a copy is finished, what was copied.
+	metaCopyOf = "copy-of"
 )
 
 // CopyToPostgres copies the embedded store in a directory into an empty PostgreSQL schema, and compares both. If it is
-// interrupted, the next call goes on where this one ended; until the end, no receiver takes the schema. The embedded
-// store stays as it is. copyFiles, which may be nil, copies what belongs to the store and is beside it, before the schema
+// interrupted, the next call goes on where this one ended; until the end, no receiver takes the schema. Where the same was
+// copied into it before, there is nothing to do, even if a receiver has used it since. The embedded store stays as it is. copyFiles, which may be nil, copies what belongs to the store and is beside it, before the schema
 // is given free. The error is ErrInUse, ErrNotEmpty, or one of opening either.
 func CopyToPostgres(ctx context.Context, dir string, o PostgresOptions, copyFiles func(context.Context, Store) error) error {
 	if _, err := os.Stat(filepath.Join(dir, sqliteFile)); errors.Is(err, fs.ErrNotExist) {
@@ -54,7 +56,12 @@ func CopyToPostgres(ctx context.Context, dir string, o PostgresOptions, copyFile
 		if err != nil {
 			return err
 		}
-		if err := to.Update(ctx, func(tx *Tx) error { return beginCopy(original, tx, tables) }); err != nil {
+		of, err := fingerprint(original, tables)
+		if err != nil {
+			return err
+		}
+		finished := false
+		if err := to.Update(ctx, func(tx *Tx) (err error) { finished, err = beginCopy(original, tx, tables, of); return err }); err != nil || finished {
 			return err
 		}
 		for _, t := range tables {
@@ -68,7 +75,7 @@ func CopyToPostgres(ctx context.Context, dir string, o PostgresOptions, copyFile
 				return err
 			}
 		}
-		return to.Update(ctx, func(tx *Tx) error { return endCopy(original, tx, tables) })
+		return to.Update(ctx, func(tx *Tx) error { return endCopy(original, tx, tables, of) })
 	})
 }
 
@@ -122,37 +129,61 @@ func (tx *Tx) tables() ([]table, error) {
 	return list, nil
 }
 
-// beginCopy makes sure that the schema is empty, or that of a copy of the same store that was interrupted.
-func beginCopy(original, tx *Tx, tables []table) error {
+// source says whose data an embedded store has.
+func source(original *Tx) (string, error) {
 	account, err := original.Meta(metaBusinessAccount)
 	if err != nil {
-		return err
+		return "", err
 	}
 	number, err := original.Meta(metaPhoneNumber)
-	if err != nil {
-		return err
+	return "sqlite " + account + " " + number, err
+}
+
+// fingerprint says what is in an embedded store.
+func fingerprint(original *Tx, tables []table) (string, error) {
+	of, err := source(original)
+	for _, t := range tables {
+		if err != nil || !t.compared() {
+			continue
+		}
+		var sum checksum
+		sum, err = t.sum(original)
+		of += fmt.Sprintf("\n%s %d %x", t.name, sum.rows, sum.sum)
 	}
-	source := "sqlite " + account + " " + number
+	return digest(of), err
+}
+
+// beginCopy makes sure that the schema is empty, or that of a copy of the same store that was interrupted. It reports whether
+// all that is to be copied was copied before.
+func beginCopy(original, tx *Tx, tables []table, of string) (finished bool, err error) {
+	from, err := source(original)
+	if err != nil {
+		return false, err
+	}
+	before, err := tx.Meta(metaCopyOf)
+	if err != nil || before == of {
+		return err == nil, err
+	}
 	copying, err := tx.Meta(metaCopying)
 	switch {
 	case err != nil:
-		return err
-	case copying == source:
-		return nil
+		return false, err
+	case copying == from:
+		return false, nil
 	case copying != "":
-		return ErrNotEmpty
+		return false, ErrNotEmpty
 	}
 	for _, t := range tables {
 		var n int64
 		if _, err := tx.row(`SELECT count(*) FROM (SELECT 1 FROM `+t.name+` LIMIT 2) AS sample`, nil, &n); err != nil {
-			return err
+			return false, err
 		}
 		// The row that processes lock is there from the beginning.
 		if n > 1 || (n == 1 && t.name != "meta") {
-			return ErrNotEmpty
+			return false, ErrNotEmpty
 		}
 	}
-	return tx.SetMeta(metaCopying, source)
+	return false, tx.SetMeta(metaCopying, from)
 }
 
 // copyRows copies what is not there yet, chunk by chunk. How far it got is noted with each chunk.
@@ -218,11 +249,14 @@ func (t table) scan(scan func(...any) error) (copiedRow, error) {
 	return row, scan(into...)
 }
 
+// compared tells whether a table is the same in the copy. The store's own values are not, and files come from elsewhere: what
+// copies them compares them.
+func (t table) compared() bool { return t.name != "meta" && !fileTables[t.name] }
+
 // endCopy compares the copy with the original, and gives the schema free.
-func endCopy(original, tx *Tx, tables []table) error {
+func endCopy(original, tx *Tx, tables []table, of string) error {
 	for _, t := range tables {
-		// Files come from elsewhere, and what copies them compares them.
-		if t.name == "meta" || fileTables[t.name] {
+		if !t.compared() {
 			continue
 		}
 		want, err := t.sum(original)
@@ -251,8 +285,10 @@ func endCopy(original, tx *Tx, tables []table) error {
 			}
 		}
 	}
-	_, err := tx.exec(`DELETE FROM meta WHERE name = ? OR name LIKE ?`, metaCopying, metaCopied+"%")
-	return err
+	if _, err := tx.exec(`DELETE FROM meta WHERE name = ? OR name LIKE ?`, metaCopying, metaCopied+"%"); err != nil {
+		return err
+	}
+	return tx.SetMeta(metaCopyOf, of)
 }
 
 // checksum is how many rows a table has, and a sum over them that does not depend on their order.

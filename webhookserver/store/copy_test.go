@@ -122,6 +122,30 @@ func copyGoesOn(t *testing.T, server *postgrestest.Server, dir string) {
 	}); err != nil {
 		t.Error(err)
 	}
+	copyEndsTwice(t, server, dir, s)
+}
+
+// copyEndsTwice calls for a copy that is finished: whoever was interrupted at the very end is told that it is, and not that the
+// schema is in the way.
+func copyEndsTwice(t *testing.T, server *postgrestest.Server, dir string, copied *store.Postgres) {
+	t.Helper()
+	if err := copyTo(t.Context(), server, dir, "channel", io.Discard); err != nil {
+		t.Errorf("again, with nothing left to do: %v", err)
+	}
+	if err := copied.View(t.Context(), func(tx *store.Tx) error {
+		list, err := tx.NextInbox(10, 1<<30)
+		if len(list) != 2 {
+			t.Errorf("what the receiver wrote after the copy: %+v", list)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	// What came to the volume afterwards is not in the copy.
+	original := openSQLite(t, dir)
+	if err := errors.Join(original.Append(t.Context(), store.Webhook{Body: []byte("late")}), original.Close()); err != nil {
+		t.Fatal(err)
+	}
 	if err := copyTo(t.Context(), server, dir, "channel", io.Discard); !errors.Is(err, store.ErrNotEmpty) {
 		t.Errorf("into a schema that is in use: %v", err)
 	}
