@@ -24,6 +24,20 @@ import (
 )
 
 var _ = Describe("The operator's rights", func() {
+	// Another operator in the cluster has Roles, too, and applies its own over one of the same name.
+	It("have names that no other operator gives", func() {
+		checked := 0
+		for _, document := range kustomized("default") {
+			var object metav1.PartialObjectMetadata
+			Expect(yaml.Unmarshal(document, &object)).To(Succeed())
+			if object.GroupVersionKind().Group == rbacv1.GroupName && object.Namespace == "" {
+				Expect(object.Name).To(HavePrefix("whatsapp-operator-"))
+				checked++
+			}
+		}
+		Expect(checked).To(BeNumerically(">", 0))
+	})
+
 	// T17: config/namespaced is installed with nothing but what it says.
 	It("suffice for one namespace, with a Role there and nothing else", func() {
 		f := newFixture()
@@ -36,7 +50,7 @@ var _ = Describe("The operator's rights", func() {
 				Expect(yaml.Unmarshal(document, binding)).To(Succeed())
 				Expect(binding.RoleRef.Name).To(Equal("whatsapp-operator-metrics-auth"), "no other right reaches beyond the namespace")
 			}
-			if bytes.Contains(document, []byte("name: manager-role\n  namespace: helpdesk")) && kind.Kind == "Role" {
+			if bytes.Contains(document, []byte("name: whatsapp-operator-channels\n  namespace: helpdesk")) && kind.Kind == "Role" {
 				Expect(yaml.Unmarshal(document, role)).To(Succeed())
 			}
 		}
