@@ -140,6 +140,18 @@ func TestUploadAndSend(t *testing.T) {
 	}
 }
 
+func TestAnUploadThatStandsStillIsGivenUpAndMayBeMadeAgain(t *testing.T) {
+	b := newMediaBench(t)
+	b.meta.Fail(cloudapitest.Failure{Endpoint: cloudapitest.PostMedia, Hang: true, Times: 1})
+	// A stalled transfer ends by its own clock, which no test waits for in full.
+	_, err := b.Client.WithStall(50*time.Millisecond).UploadMedia(t.Context(), testToken, b.number.ID, cloudapi.Upload{
+		Name: "a.png", MIMEType: "image/png", Size: 1, Content: strings.NewReader("x"),
+	})
+	if err == nil || !strings.Contains(err.Error(), "took too long") || cloudapi.ClassOf(err) != cloudapi.ClassTransient {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
 func TestUploadsAndAttachmentsThatAreRefused(t *testing.T) {
 	b := newMediaBench(t)
 	for name, file := range map[string]cloudapi.Upload{

@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -16,6 +17,10 @@ const (
 	maybeTwice = "It is not known whether WhatsApp took this reply, so it was sent again: the customer may have received it twice."
 	maybeSent  = "It is not known whether the customer received this message. It was not sent again."
 )
+
+// neverThrough is what people are told of a file that alone does not come through.
+const neverThrough = "It did not get there in %d attempts, although WhatsApp answered other calls (%s). " +
+	"Attach it to a new reply, as a smaller file if you can; the admin finds this one among the dead letters."
 
 // ending notes how a call or a look ended.
 type ending func(tx *store.Tx) error
@@ -102,6 +107,11 @@ func (o *Outbox) failed(tx *store.Tx, e store.Effect, v Verdict) error {
 		return finish(tx, e, store.EffectGivenUp, conversation.Refused, v.Reason, now)
 	case Dead:
 		return finish(tx, e, store.EffectDead, conversation.Refused, v.Reason, now)
+	case Stuck:
+		if e.Attempts >= stuckAttempts && now.Sub(e.CreatedAt) >= stuckAfter {
+			return finish(tx, e, store.EffectDead, conversation.Refused, fmt.Sprintf(neverThrough, e.Attempts, v.Reason), now)
+		}
+		return tx.Postpone(e, now.Add(pause), v.Reason, true)
 	case InDoubt:
 		if e.SendText != nil {
 			pause = statusWait

@@ -50,6 +50,9 @@ const (
 	TryAgain Meaning = iota
 	// NotYet: no call was made, because something else has to be done first. This was no attempt.
 	NotYet
+	// Stuck: as TryAgain, but this call alone fails, while the destination answers others. It is given up sooner, because
+	// what comes after it waits.
+	Stuck
 	// NumberTooFast: as TryAgain, but no call at all may be made for a moment. This was no attempt.
 	NumberTooFast
 	// CustomerTooFast: as TryAgain, after a pause that grows as WhatsApp wants for one customer.

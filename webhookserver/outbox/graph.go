@@ -156,7 +156,18 @@ func (g *GraphCaller) Judge(err error) Verdict {
 	}
 	var lost *lostError
 	if errors.As(err, &lost) {
+		if lost.dead {
+			return Verdict{Means: Dead, Reason: err.Error()}
+		}
 		return Verdict{Means: Refused, Reason: err.Error()}
+	}
+	var transfer *transferError
+	if errors.As(err, &transfer) {
+		v := Verdict{Means: Stuck, Reason: err.Error(), After: cloudapi.RetryAfter(err)}
+		if transfer.away {
+			v.Means, v.After = NotYet, max(v.After, awayRetry)
+		}
+		return v
 	}
 	class := cloudapi.ClassOf(err)
 	v := Verdict{Reason: err.Error(), After: cloudapi.RetryAfter(err)}

@@ -48,16 +48,16 @@ func (m *MediaCaller) Call(ctx context.Context, e store.Effect, _ conversation.S
 	var odd *cloudapi.AnswerError
 	switch class := cloudapi.ClassOf(err); {
 	case errors.Is(err, cloudapi.ErrTooLarge):
-		return "", &lostError{fmt.Sprintf(fileTooLarge, largest(e.FetchMedia.File)>>10)}
+		return "", &lostError{reason: fmt.Sprintf(fileTooLarge, largest(e.FetchMedia.File)>>10)}
 	case !final:
 	case errors.As(err, &odd) && odd.HTTPStatus < 500 && e.Attempts >= oddAttempts:
-		return "", &lostError{fmt.Sprintf(fileRefused, err)}
+		return "", &lostError{reason: fmt.Sprintf(fileRefused, err)}
 	case errors.Is(err, errDamaged):
-		return "", &lostError{fileDamaged}
+		return "", &lostError{reason: fileDamaged}
 	case class == cloudapi.ClassNotFound:
-		return "", &lostError{fileGone}
+		return "", &lostError{reason: fileGone}
 	case class == cloudapi.ClassMedia, class == cloudapi.ClassInvalidRequest:
-		return "", &lostError{fmt.Sprintf(fileRefused, err)}
+		return "", &lostError{reason: fmt.Sprintf(fileRefused, err)}
 	}
 	return result, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -39,6 +40,11 @@ type album struct {
 	article  string
 	mediaID  string
 	received conversation.MessageReceived
+	// pauses is how much of the longest pause is made between attempts.
+	pauses float64
+	// patience, if set, is how long WhatsApp may keep a call waiting for its answer, by the machine's clock.
+	patience time.Duration
+	box      *outbox.Outbox
 	end      func()
 }
 
@@ -88,9 +94,14 @@ func (a *album) run() {
 	graph := &outbox.GraphCaller{Store: a.store, Files: a.files, Account: func() outbox.Account {
 		return outbox.Account{BaseURL: a.meta.URL, Version: "v25.0", AccessToken: cloudapi.Token(a.token), PhoneNumberID: a.number.ID}
 	}}
+	if a.patience > 0 {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.ResponseHeaderTimeout = a.patience
+		outbox.UseClient(graph, &http.Client{Transport: transport})
+	}
 	desk := &inbox.Inbox{Store: a.store, Clock: a.clock}
-	box := outbox.New(outbox.Options{
-		Store: a.store, Clock: a.clock, Log: slog.New(slog.DiscardHandler), Jitter: func() float64 { return 0 },
+	a.box = outbox.New(outbox.Options{
+		Store: a.store, Clock: a.clock, Log: slog.New(slog.DiscardHandler), Jitter: func() float64 { return a.pauses },
 		Callers: map[conversation.Destination]outbox.Caller{
 			conversation.Graph: graph,
 			conversation.Helpdesk: &outbox.HelpdeskCaller{
@@ -102,7 +113,7 @@ func (a *album) run() {
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- box.Run(ctx) }()
+	go func() { done <- a.box.Run(ctx) }()
 	a.end = func() {
 		cancel()
 		if err := <-done; err != nil {

@@ -41,6 +41,10 @@ const (
 	giveUpAfter = 7 * 24 * time.Hour
 	// leastAttempts is how often it is called at least, because an effect may have waited long for its first call.
 	leastAttempts = 20
+	// stuckAfter and stuckAttempts are for how long, and how often at least, a call is made that alone does not come
+	// through.
+	stuckAfter    = 30 * time.Minute
+	stuckAttempts = 12
 	// probeAfter is how long a destination that no call can succeed with is left alone, before one call tries again.
 	probeAfter = 15 * time.Minute
 	// longestSleep bounds how long a timer is waited for without looking at the clock again, which may have been set.
