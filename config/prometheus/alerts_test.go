@@ -7,6 +7,8 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -47,6 +49,39 @@ func literals(t *testing.T, folders ...string) map[string]bool {
 	}
 	return said
 }
+
+// Who looks for a metric or an alert finds what it says and what to do, and nothing that there is not.
+func TestTheDocsTellOfEveryMetricAndAlert(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "monitoring.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	alerts, err := os.ReadFile("alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var there []string
+	for name := range literals(t, "controllers", "webhookserver") {
+		if metric.MatchString(name) {
+			there = append(there, name)
+		}
+	}
+	for _, alert := range regexp.MustCompile(`(?m)- alert: (\w+)$`).FindAllStringSubmatch(string(alerts), -1) {
+		there = append(there, alert[1])
+	}
+	var told []string
+	for _, entry := range regexp.MustCompile("`(whatsapp_\\w+|WhatsApp\\w+)`").FindAllStringSubmatch(string(page), -1) {
+		told = append(told, entry[1])
+	}
+	slices.Sort(there)
+	slices.Sort(told)
+	if !slices.Equal(there, told) {
+		t.Errorf("there are\n%s\nand docs/monitoring.md tells of\n%s", strings.Join(there, "\n"), strings.Join(told, "\n"))
+	}
+}
+
+// metric is the whole name of a metric.
+var metric = regexp.MustCompile(`^whatsapp_(channel|graph|receiver)_[a-z_]+$`)
 
 func TestAlertsAreAboutMetricsThatThereAre(t *testing.T) {
 	text, err := os.ReadFile("alerts.yaml")
