@@ -181,7 +181,12 @@ deploy: $(BIN)/kustomize ## Apply the CRD and the operator, with the image IMG
 		$(KUBECTL) apply --server-side -f -
 
 .PHONY: undeploy
-undeploy: $(BIN)/kustomize ## Delete the operator, the CRD, and with it every channel
+undeploy: $(BIN)/kustomize ## Delete every channel, then the operator and the CRD
+	@# The operator clears the channels' callback URLs at Meta, so it goes last: without it they would wait for ever.
+	@if $(KUBECTL) get customresourcedefinition whatsappchannels.whatsapp-operator.io >/dev/null 2>&1; then \
+		$(KUBECTL) delete whatsappchannels --all --all-namespaces --timeout=5m || { \
+			echo "Channels are still there. Is the operator running? docs/security.md says how to let a channel go without it." >&2; exit 1; }; \
+	fi
 	$(BIN)/kustomize build config/default | $(KUBECTL) delete --ignore-not-found -f -
 
 .PHONY: clean
