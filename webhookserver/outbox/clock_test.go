@@ -2,6 +2,8 @@ package outbox_test
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,6 +50,77 @@ func TestACallThatIsBeingMadeIsNotMadeAgainWhenTheClockIsSetForward(t *testing.T
 	if made := helpdesk.made(); len(made) != 2 {
 		t.Errorf("calls: %v", made)
 	}
+}
+
+// lingering is a store in which whoever noted the end of a call lingers.
+type lingering struct {
+	store.Store
+	noted, goOn chan struct{}
+	// looks counts how often it was looked what there is to do.
+	looks atomic.Int64
+}
+
+func (l *lingering) View(ctx context.Context, fn func(*store.Tx) error) error {
+	l.looks.Add(1)
+	return l.Store.View(ctx, fn)
+}
+
+func (l *lingering) Update(ctx context.Context, fn func(*store.Tx) error) error {
+	ends := false
+	err := l.Store.Update(ctx, func(tx *store.Tx) error {
+		before, _, err := tx.EffectByKey("ticket")
+		if err == nil {
+			err = fn(tx)
+		}
+		after, _, afterErr := tx.EffectByKey("ticket")
+		ends = before.State == store.EffectInFlight && after.State == store.EffectReady
+		return errors.Join(err, afterErr)
+	})
+	if ends {
+		l.noted <- struct{}{}
+		<-l.goOn
+	}
+	return err
+}
+
+// A call can be made again as soon as its end is noted, and then is being made, though the one before is only ending.
+func TestACallThatIsMadeAgainWhileTheOneBeforeEndsIsStillBeingMade(t *testing.T) {
+	b := newBench(t)
+	helpdesk := &slow{arrived: make(chan struct{}, 3), answer: make(chan struct{})}
+	helpdesk.caller.answer = func(n int, _ store.Effect) error {
+		if n == 1 {
+			return fail(outbox.TryAgain)
+		}
+		return nil
+	}
+	b.instead = helpdesk
+	b.update(func(tx *store.Tx) error {
+		return tx.AddEffects("c", []conversation.Effect{{Key: "ticket", Kind: conversation.KindOpenTicket, OpenTicket: &conversation.OpenTicket{}}}, start)
+	})
+	l := &lingering{Store: b.store, noted: make(chan struct{}, 1), goOn: make(chan struct{})}
+	b.runOn(l)
+	<-helpdesk.arrived
+	helpdesk.answer <- struct{}{}
+	<-l.noted
+	b.clock.Advance(time.Second)
+	b.outbox.Wake()
+	<-helpdesk.arrived
+	b.clock.AwaitTimers(1)
+	before := l.looks.Load()
+	close(l.goOn)
+	b.eventually("the one before has ended", func() bool { return l.looks.Load() > before })
+	b.clock.Set(24 * time.Hour)
+	b.customer("other")
+	b.update(func(tx *store.Tx) error {
+		return tx.AddEffects("other", []conversation.Effect{{Key: "other", Kind: conversation.KindOpenTicket, OpenTicket: &conversation.OpenTicket{}}}, start)
+	})
+	b.outbox.Wake()
+	<-helpdesk.arrived
+	if e := b.effect("ticket"); e.State != store.EffectInFlight || e.Attempts != 2 {
+		t.Errorf("the call that is being made: %+v", e)
+	}
+	close(helpdesk.answer)
+	b.becomes("ticket", store.EffectDone)
 }
 
 func TestAReplyInDoubtIsLeftAloneAsLongWhenTheClockIsSet(t *testing.T) {

@@ -293,9 +293,9 @@ func (o *Outbox) start(ctx context.Context, j job) {
 	d := j.effect.Kind.Destination()
 	o.mu.Lock()
 	if o.busy[d] == nil {
-		o.busy[d] = map[int64]struct{}{}
+		o.busy[d] = map[int64]int{}
 	}
-	o.busy[d][j.effect.ID] = struct{}{}
+	o.busy[d][j.effect.ID]++
 	j.configuration = o.configuration
 	o.mu.Unlock()
 	o.running.Go(func() {
@@ -312,7 +312,9 @@ func (o *Outbox) start(ctx context.Context, j job) {
 			o.Log.Error("the end of a call could not be noted; it is looked at again", "kind", j.effect.Kind, "error", err)
 		}
 		o.mu.Lock()
-		delete(o.busy[d], j.effect.ID)
+		if o.busy[d][j.effect.ID]--; o.busy[d][j.effect.ID] == 0 {
+			delete(o.busy[d], j.effect.ID)
+		}
 		o.mu.Unlock()
 		o.Wake()
 	})

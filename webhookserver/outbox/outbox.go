@@ -84,8 +84,9 @@ type Outbox struct {
 	mu sync.Mutex
 	// began is since when statuses can come, by Clock.Elapsed: since Run did, or the database was last away.
 	began time.Duration
-	// busy holds the effects whose calls are being made.
-	busy map[conversation.Destination]map[int64]struct{}
+	// busy holds the effects whose calls are being made. It counts the calls of each, because one may be taken again between the
+	// note of how its call ended and the end of that.
+	busy map[conversation.Destination]map[int64]int
 	// doubted holds since when the effects are in doubt that came to be so here, by Clock.Elapsed.
 	doubted map[int64]time.Duration
 	// resting holds the destinations that are left alone for a moment.
@@ -122,7 +123,7 @@ func New(o Options) *Outbox {
 	}
 	return &Outbox{
 		Options: o, wake: make(chan struct{}, 1), pace: newPace(), name: crand.Text(),
-		busy: map[conversation.Destination]map[int64]struct{}{}, stopped: map[conversation.Destination]stop{},
+		busy: map[conversation.Destination]map[int64]int{}, stopped: map[conversation.Destination]stop{},
 		resting: map[conversation.Destination]rest{}, doubted: map[int64]time.Duration{},
 	}
 }
