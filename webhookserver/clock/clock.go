@@ -12,6 +12,9 @@ type Clock interface {
 	Elapsed() time.Duration
 	// NewTimer returns a timer that fires once, d from now.
 	NewTimer(d time.Duration) Timer
+	// TimerAt returns a timer that fires once, when Elapsed is at: in time, too, where the clock has moved on since at was
+	// worked out.
+	TimerAt(at time.Duration) Timer
 }
 
 // Timer fires once.
@@ -20,6 +23,13 @@ type Timer interface {
 	C() <-chan time.Time
 	// Stop keeps the timer from firing, and reports whether it did.
 	Stop() bool
+}
+
+// Until returns a timer that fires when Now is t, and after the longest wait if that is sooner.
+func Until(c Clock, t time.Time, longest time.Duration) Timer {
+	// What passes between the two looks at the clock makes the timer early, and never late.
+	begun := c.Elapsed()
+	return c.TimerAt(begun + min(t.Sub(c.Now()), longest))
 }
 
 // System is the machine's own clock.
@@ -35,6 +45,9 @@ func (System) Elapsed() time.Duration { return time.Since(begun) }
 
 // NewTimer implements Clock.
 func (System) NewTimer(d time.Duration) Timer { return systemTimer{time.NewTimer(d)} }
+
+// TimerAt implements Clock.
+func (s System) TimerAt(at time.Duration) Timer { return s.NewTimer(at - s.Elapsed()) }
 
 type systemTimer struct{ *time.Timer }
 

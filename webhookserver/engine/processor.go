@@ -96,12 +96,15 @@ func (p *Processor) Run(ctx context.Context) error {
 // open too, one of them may have ended before it processed what it had stored.
 func (p *Processor) wait(ctx context.Context, next time.Time) bool {
 	var due <-chan time.Time
-	sleep := untilNext(next, p.Clock.Now())
-	if poll := p.Store.Poll(); poll > 0 && (sleep == 0 || poll < sleep) {
-		sleep = poll
+	longest := longestSleep
+	if poll := p.Store.Poll(); poll > 0 {
+		longest = min(longest, poll)
+		if next.IsZero() {
+			next = p.Clock.Now().Add(poll)
+		}
 	}
-	if sleep > 0 {
-		timer := p.Clock.NewTimer(sleep)
+	if !next.IsZero() {
+		timer := clock.Until(p.Clock, next, longest)
 		defer timer.Stop()
 		due = timer.C()
 	}

@@ -100,11 +100,3 @@ func (p *Processor) resetTimers(ctx context.Context, channel config.Channel) err
 	}
 	return err
 }
-
-// untilNext is how long to sleep before a timer that is due at next; zero for as long as nothing else happens.
-func untilNext(next, now time.Time) time.Duration {
-	if next.IsZero() {
-		return 0
-	}
-	return min(max(next.Sub(now), time.Millisecond), longestSleep)
-}

@@ -175,9 +175,9 @@ type sleeps struct {
 	longest time.Duration
 }
 
-func (s *sleeps) NewTimer(d time.Duration) clock.Timer {
-	s.longest = max(s.longest, d)
-	return s.Fake.NewTimer(d)
+func (s *sleeps) TimerAt(at time.Duration) clock.Timer {
+	s.longest = max(s.longest, at-s.Elapsed())
+	return s.Fake.TimerAt(at)
 }
 
 // A timer of the system does not notice that the clock was set, so the processor looks at the clock now and then.

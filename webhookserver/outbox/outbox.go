@@ -200,7 +200,7 @@ func (o *Outbox) wait(ctx context.Context, next time.Time) bool {
 	}
 	var due <-chan time.Time
 	if !next.IsZero() {
-		timer := o.Clock.NewTimer(min(next.Sub(o.Clock.Now()), longestSleep))
+		timer := clock.Until(o.Clock, next, longestSleep)
 		defer timer.Stop()
 		due = timer.C()
 	}

@@ -42,8 +42,20 @@ func (f *Fake) Elapsed() time.Duration {
 func (f *Fake) NewTimer(d time.Duration) clock.Timer {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t := &timer{clock: f, at: f.elapsed + d, c: make(chan time.Time, 1)}
-	if d <= 0 {
+	return f.timerAt(f.elapsed + d)
+}
+
+// TimerAt implements clock.Clock. A timer for a time that is over fires at once.
+func (f *Fake) TimerAt(at time.Duration) clock.Timer {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.timerAt(at)
+}
+
+// timerAt returns a timer; f.mu is held.
+func (f *Fake) timerAt(at time.Duration) *timer {
+	t := &timer{clock: f, at: at, c: make(chan time.Time, 1)}
+	if at <= f.elapsed {
 		t.c <- f.now
 		return t
 	}

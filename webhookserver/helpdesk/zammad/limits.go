@@ -41,12 +41,12 @@ func (c *client) watch(ctx context.Context, limit, pause time.Duration) (watched
 
 func (w *watch) run(ctx context.Context, end context.CancelCauseFunc) {
 	for {
-		left := min(w.end, time.Duration(w.moved.Load())+w.pause) - w.clock.Elapsed()
-		if left <= 0 {
+		over := min(w.end, time.Duration(w.moved.Load())+w.pause)
+		if over <= w.clock.Elapsed() {
 			end(context.DeadlineExceeded)
 			return
 		}
-		timer := w.clock.NewTimer(left)
+		timer := w.clock.TimerAt(over)
 		select {
 		case <-timer.C():
 		case <-ctx.Done():

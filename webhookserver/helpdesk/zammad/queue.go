@@ -86,7 +86,7 @@ func (q *queue) next(ctx context.Context) (string, bool) {
 func (q *queue) wait(ctx context.Context, changed <-chan struct{}, until time.Time) bool {
 	var due <-chan time.Time
 	if !until.IsZero() {
-		timer := q.clock.NewTimer(until.Sub(q.clock.Now()))
+		timer := clock.Until(q.clock, until, longestPause)
 		defer timer.Stop()
 		due = timer.C()
 	}
