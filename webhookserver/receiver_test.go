@@ -15,10 +15,10 @@ import (
 	"time"
 
 	"github.com/onsi/gomega"
-	"go.uber.org/goleak"
 
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/cloudapitest"
 	"github.com/whatsapp-operator/whatsapp-operator/cloudapi/webhook"
+	"github.com/whatsapp-operator/whatsapp-operator/test/goroutines"
 	"github.com/whatsapp-operator/whatsapp-operator/test/leaksink"
 	"github.com/whatsapp-operator/whatsapp-operator/test/syncbuffer"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
@@ -28,7 +28,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goroutines.VerifyTestMain(m) }
 
 const (
 	appSecret     = "app-secret-5f2c"
@@ -39,7 +39,7 @@ const (
 	customerName  = "Erika Mustermann"
 	customerText  = "Where is my parcel, please?"
 	agentText     = "It arrives tomorrow."
-	patience      = 20 * time.Second
+	patience      = time.Minute
 )
 
 // receiver is a running Server with Meta simulated before it.

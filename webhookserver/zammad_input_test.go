@@ -32,7 +32,7 @@ func (w *zammadReceiver) later(what string, condition func() bool) {
 	gomega.NewWithT(w.t).Eventually(func() bool {
 		w.clock.Advance(time.Second)
 		return condition()
-	}).WithTimeout(15*patience).WithPolling(5*time.Millisecond).Should(gomega.BeTrue(), what)
+	}).WithTimeout(5*patience).WithPolling(5*time.Millisecond).Should(gomega.BeTrue(), what)
 }
 
 func TestAReplyAfterTheWindowIsNotSentAndTheTicketSaysWhy(t *testing.T) {

@@ -3,6 +3,7 @@ package cloudapitest_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -206,7 +207,13 @@ func TestOverridesOfTwoAppsAreApart(t *testing.T) {
 }
 
 func TestHandshakeFailures(t *testing.T) {
-	w := newWorld(t)
+	// A name server that is slow would make it a time-out.
+	w := newWorld(t, cloudapitest.WithDialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+		if strings.HasPrefix(address, "callback.invalid:") {
+			return nil, &net.DNSError{Err: "no such host", Name: "callback.invalid", IsNotFound: true}
+		}
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}))
 	w.connect(t)
 	for name, test := range map[string]struct {
 		url       string

@@ -64,7 +64,7 @@ func TestTheDataDirectoryMayBeRelative(t *testing.T) {
 	var stderr bytes.Buffer
 	done := make(chan int)
 	go func() { done <- run(ctx, addresses("--data-dir=.", "--config-dir="+t.TempDir()), &stderr) }()
-	gomega.NewWithT(t).Eventually("receiver.db-wal").WithTimeout(20*time.Second).Should(gomega.BeAnExistingFile(), "the store is open")
+	gomega.NewWithT(t).Eventually("receiver.db-wal").WithTimeout(time.Minute).Should(gomega.BeAnExistingFile(), "the store is open")
 	cancel()
 	if code := <-done; code != 0 {
 		t.Errorf("exit code %d:\n%s", code, &stderr)

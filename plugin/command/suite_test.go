@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 }
 
 const (
-	patience    = 30 * time.Second
+	patience    = time.Minute
 	appSecret   = "0f5c0e2ea1d34b0d9c3f5d1c7a8e4f21"
 	verifyToken = "5d1c7a8e4f210f5c0e2ea1d34b0d9c3f"
 	apiToken    = "api-token-77e1"

@@ -12,15 +12,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/onsi/gomega"
-	"go.uber.org/goleak"
 
+	"github.com/whatsapp-operator/whatsapp-operator/test/goroutines"
 	"github.com/whatsapp-operator/whatsapp-operator/test/syncbuffer"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock/clocktest"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/mount"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goroutines.VerifyTestMain(m) }
 
 const channelJSON = `{"namespace":"helpdesk","name":"support","businessAccountID":"1","graph":{"baseURL":"https://graph.example.com","version":"v25.0"}}`
 
@@ -98,7 +98,7 @@ func watch(t *testing.T, dir string) *watched {
 
 func (w *watched) eventually(what string, condition func() bool) {
 	w.t.Helper()
-	gomega.NewWithT(w.t).Eventually(condition).WithTimeout(20*time.Second).WithPolling(time.Millisecond).Should(gomega.BeTrue(), what)
+	gomega.NewWithT(w.t).Eventually(condition).WithTimeout(time.Minute).WithPolling(time.Millisecond).Should(gomega.BeTrue(), what)
 }
 
 func (w *watched) secrets() (list []string) {

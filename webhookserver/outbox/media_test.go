@@ -158,7 +158,7 @@ func (a *album) notes() (notes []string) {
 func (a *album) becomes(state conversation.AttachmentState) {
 	a.t.Helper()
 	gomega.NewWithT(a.t).Eventually(func() conversation.AttachmentState { return a.attachment().State }).
-		WithTimeout(20 * time.Second).WithPolling(2 * time.Millisecond).Should(gomega.Equal(state))
+		WithTimeout(time.Minute).WithPolling(2 * time.Millisecond).Should(gomega.Equal(state))
 }
 
 // kept fails the test unless the file is there as it was sent, and nothing else.
@@ -240,7 +240,7 @@ func TestFilesThatCannotBeHadAreTold(t *testing.T) {
 			if got := a.attachment(); !strings.Contains(got.Reason, tc.text) {
 				t.Errorf("the reason: %q", got.Reason)
 			}
-			gomega.NewWithT(t).Eventually(a.notes).WithTimeout(20 * time.Second).Should(gomega.ConsistOf(gomega.ContainSubstring(tc.text)))
+			gomega.NewWithT(t).Eventually(a.notes).WithTimeout(time.Minute).Should(gomega.ConsistOf(gomega.ContainSubstring(tc.text)))
 			if n := a.meta.Count(cloudapitest.GetMedia); n != tc.calls {
 				t.Errorf("asked %d times, want %d", n, tc.calls)
 			}
@@ -256,7 +256,7 @@ func TestNothingWaitsForAFile(t *testing.T) {
 	// Closing WhatsApp ends the download, for which the outbox waits.
 	t.Cleanup(a.meta.Close)
 	a.becomes(conversation.AttachmentPending)
-	gomega.NewWithT(t).Eventually(func() int { return a.meta.Count(cloudapitest.GetMedia) }).WithTimeout(20 * time.Second).Should(gomega.Equal(1))
+	gomega.NewWithT(t).Eventually(func() int { return a.meta.Count(cloudapitest.GetMedia) }).WithTimeout(time.Minute).Should(gomega.Equal(1))
 }
 
 func TestACrashWhileAFileIsFetched(t *testing.T) {

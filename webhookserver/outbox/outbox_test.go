@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/onsi/gomega"
-	"go.uber.org/goleak"
 
+	"github.com/whatsapp-operator/whatsapp-operator/test/goroutines"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock/clocktest"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/engine"
@@ -20,7 +20,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goroutines.VerifyTestMain(m) }
 
 var start = time.Date(2026, 11, 2, 10, 0, 0, 0, time.UTC)
 
@@ -210,7 +210,7 @@ func (b *bench) effect(key string) (e store.Effect) {
 
 func (b *bench) eventually(what string, condition func() bool) {
 	b.t.Helper()
-	gomega.NewWithT(b.t).Eventually(condition).WithTimeout(20*time.Second).WithPolling(time.Millisecond).Should(gomega.BeTrue(), what)
+	gomega.NewWithT(b.t).Eventually(condition).WithTimeout(time.Minute).WithPolling(time.Millisecond).Should(gomega.BeTrue(), what)
 }
 
 func (b *bench) becomes(key string, state store.EffectState) {

@@ -8,8 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/whatsapp-operator/whatsapp-operator/test/goroutines"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/config"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk"
@@ -17,7 +16,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/helpdesktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goroutines.VerifyTestMain(m) }
 
 // endpoint keeps tickets by events, each of which counts once.
 type endpoint struct {

@@ -4,8 +4,7 @@ import (
 	"strconv"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/whatsapp-operator/whatsapp-operator/test/goroutines"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/helpdesk/helpdesktest"
@@ -13,7 +12,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goroutines.VerifyTestMain(m) }
 
 func TestTheInboxIsAHelpdesk(t *testing.T) {
 	helpdesktest.Run(t, func(t *testing.T, r helpdesk.Receiver) helpdesktest.Desk {
