@@ -130,10 +130,13 @@ func (o *Outbox) made() (ids []int64) {
 	return ids
 }
 
-// rest leaves a destination alone until a time.
+// rest leaves a destination alone until a time, and for longer where that was asked for already.
 func (o *Outbox) rest(d conversation.Destination, now, until time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if r := o.resting[d]; !r.over(now) && r.until.After(until) {
+		return
+	}
 	o.resting[d] = rest{until: until, lasts: until.Sub(now)}
 }
 

@@ -129,6 +129,30 @@ func TestANumberThatIsTooFastRestsAsAWhole(t *testing.T) {
 	}
 }
 
+func TestOfSeveralRestsThatAreAskedForTheLongestCounts(t *testing.T) {
+	b := newBench(t)
+	b.graph.answer = func(n int, _ store.Effect) error {
+		switch n {
+		case 1:
+			return failure{outbox.Verdict{Means: outbox.NumberTooFast, After: time.Minute}}
+		case 2:
+			return fail(outbox.NumberTooFast)
+		}
+		return nil
+	}
+	b.customer("other")
+	b.reply("r")
+	b.replyTo("other", "o")
+	b.run()
+	b.makes(2)
+	b.clock.Advance(59 * time.Second)
+	b.outbox.Wake()
+	b.makes(2)
+	b.clock.Advance(time.Second)
+	b.becomes("r/send/1", store.EffectDone)
+	b.becomes("o/send/1", store.EffectDone)
+}
+
 func TestOnlyACustomerWhoIsWrittenTooFastWaits(t *testing.T) {
 	b := newBench(t)
 	b.graph.answer = func(_ int, e store.Effect) error {
