@@ -118,13 +118,8 @@ func (p *program) setup() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if wait && !setup.Registered && out.form == "" {
-			if err := setup.Write(p.Out); err != nil {
-				return err
-			}
-		}
 		if wait && !setup.Registered {
-			if setup, err = p.followSetup(c.Context(), cl, setup); err != nil {
+			if setup, err = p.followSetup(c.Context(), cl, setup, out); err != nil {
 				return err
 			}
 		}
@@ -152,17 +147,34 @@ func setupWithToken(ctx context.Context, cl *cluster.Cluster, channel *v1alpha1.
 	return setup, nil
 }
 
-// followSetup waits until Meta calls a channel. The operator looks by itself when it sees Meta's handshake.
-func (p *program) followSetup(ctx context.Context, cl *cluster.Cluster, setup view.Setup) (view.Setup, error) {
+// followSetup waits until Meta calls a channel. A person is shown how far it is, and again once there is something to paste.
+// The operator looks by itself when it sees Meta's handshake.
+func (p *program) followSetup(ctx context.Context, cl *cluster.Cluster, setup view.Setup, out *output) (view.Setup, error) {
 	key := types.NamespacedName{Namespace: setup.Namespace, Name: setup.Name}
-	token := setup.VerifyToken
+	show := func() error {
+		if out.form != "" {
+			return nil
+		}
+		return setup.Write(p.Out)
+	}
+	if err := show(); err != nil {
+		return setup, err
+	}
+	told := setup.CanPaste()
 	err := p.follow(ctx, func(ctx context.Context) (progress, error) {
 		channel, err := cl.Channel(ctx, key)
 		if err != nil {
 			return progress{}, err
 		}
-		setup = view.SetupOf(channel)
-		setup.VerifyToken = token
+		if setup, err = setupWithToken(ctx, cl, channel); err != nil {
+			return progress{}, err
+		}
+		if !told && setup.CanPaste() && !setup.Registered {
+			told = true
+			if err := show(); err != nil {
+				return progress{}, err
+			}
+		}
 		return progress{setup.Registered, setup.Blocks()}, nil
 	})
 	return setup, err

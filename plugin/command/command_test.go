@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,6 +26,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/plugin/command"
 	"github.com/whatsapp-operator/whatsapp-operator/plugin/view"
 	"github.com/whatsapp-operator/whatsapp-operator/test/stage"
+	"github.com/whatsapp-operator/whatsapp-operator/test/syncbuffer"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/api/wire"
 )
 
@@ -162,6 +164,31 @@ func (b *bench) adminSetsUp() {
 	go func() { waited <- b.run(b.admin, "setup", "support", "--wait") }()
 	b.register(metav1.ConditionTrue)
 	b.expect(command.ExitDone, <-waited, "nothing left to do")
+	b.adminWaitsForTheStrings()
+}
+
+// adminWaitsForTheStrings waits from the beginning, when there is nothing to paste yet.
+func (b *bench) adminWaitsForTheStrings() {
+	b.register(metav1.ConditionFalse)
+	token := b.channel.Status.VerifyTokenSecretRef
+	b.setStatus(func(s *v1alpha1.WhatsAppChannelStatus) { s.VerifyTokenSecretRef = nil })
+	var out, said syncbuffer.Buffer
+	ended := make(chan int)
+	go func() {
+		ended <- command.Run(b.t.Context(), []string{"--kubeconfig", b.admin, "-n", "helpdesk", "setup", "support", "--wait"}, command.Options{
+			In: strings.NewReader(""), Out: &out, Err: &said, Watched: true, Now: time.Now, Interval: 5 * time.Millisecond, Dial: b.dial,
+		})
+	}()
+	b.eventually("it waits", func() bool { return strings.Contains(said.String(), "waiting: ") })
+	if strings.Contains(out.String(), verifyToken) {
+		b.t.Error("a token is shown that there is not")
+	}
+	b.setStatus(func(s *v1alpha1.WhatsAppChannelStatus) { s.VerifyTokenSecretRef = token })
+	b.eventually("the strings to paste", func() bool { return strings.Contains(out.String(), "Verify token\n"+verifyToken) })
+	b.register(metav1.ConditionTrue)
+	if code := <-ended; code != command.ExitDone || strings.Count(out.String(), "and paste:") != 1 {
+		b.t.Errorf("exit code %d, %s%s", code, out.String(), said.String())
+	}
 }
 
 func (b *bench) adminRotates() {

@@ -84,6 +84,9 @@ func (s Setup) canPaste() bool {
 	return s.CallbackURL != ""
 }
 
+// CanPaste tells whether the strings are there, and pasting them would succeed.
+func (s Setup) CanPaste() bool { return s.Paste && s.VerifyToken != "" && s.canPaste() }
+
 // Write says what is done, what is missing, and what to paste where.
 func (s Setup) Write(w io.Writer) error {
 	var b strings.Builder
