@@ -91,7 +91,9 @@ func (b *bench) agentAnswers() {
 	b.expect(command.ExitFailed, b.run(b.agent, "show", "99"), "There is no ticket with this ID.")
 	b.expect(command.ExitUsage, b.run(b.agent, "show", "support/x"), "CHANNEL/NUMBER")
 	b.expect(command.ExitUsage, b.run(b.agent, "reply", "1"), "nothing to send")
-	b.expect(command.ExitUsage, b.run(b.agent, "tickets", "-o", "xml"), "no output")
+	b.expect(command.ExitUsage, b.run(b.agent, "tickets", "-o", "xml"), "--output is one of wide, json, yaml, name")
+	b.expect(command.ExitUsage, b.run(b.agent, "tickets", "--state", "new"), "--state is one of open, pending, closed")
+	b.expect(command.ExitUsage, b.run(b.agent, "reply", "1", "Hello", "--format", "rtf"), "--format is one of plain, markdown, html")
 	b.expect(command.ExitFailed, b.run(b.agent, "tickets", "sales"), `there is no channel "sales"`)
 }
 

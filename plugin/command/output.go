@@ -12,10 +12,7 @@ import (
 )
 
 // output is a command's form of output.
-type output struct {
-	form    string
-	allowed []string
-}
+type output struct{ form string }
 
 const (
 	formWide = "wide"
@@ -26,20 +23,25 @@ const (
 
 // outputFlag lets a command be told the form of its output.
 func outputFlag(c *cobra.Command, allowed ...string) *output {
-	o := &output{allowed: allowed}
+	o := &output{}
 	c.Flags().StringVarP(&o.form, "output", "o", "", "form of the output: "+strings.Join(allowed, ", ")+"; a table or text if left out")
-	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp))
-	validate := c.PreRunE
+	oneOf(c, "output", &o.form, allowed...)
+	return o
+}
+
+// oneOf lets a flag have one of some values, or none.
+func oneOf(c *cobra.Command, flag string, value *string, allowed ...string) {
+	_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp))
+	before := c.PreRunE
 	c.PreRunE = func(c *cobra.Command, args []string) error {
-		if o.form != "" && !slices.Contains(o.allowed, o.form) {
-			return usage(fmt.Errorf("there is no output %q here: it is one of %s", o.form, strings.Join(o.allowed, ", ")))
+		if *value != "" && !slices.Contains(allowed, *value) {
+			return usage(fmt.Errorf("--%s is one of %s", flag, strings.Join(allowed, ", ")))
 		}
-		if validate != nil {
-			return validate(c, args)
+		if before != nil {
+			return before(c, args)
 		}
 		return nil
 	}
-	return o
 }
 
 // write writes a value as JSON or YAML, names one a line, or what text writes.

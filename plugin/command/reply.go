@@ -50,7 +50,7 @@ func (p *program) reply() *cobra.Command {
 	flags.StringVar(&a.key, "key", "", "the key of a reply that is repeated")
 	flags.BoolVarP(&a.wait, "wait", "w", false, "wait until WhatsApp has delivered the reply, or refused it")
 	p.timeoutFlag(c, 5*time.Minute)
-	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"plain", "markdown", "html"}, cobra.ShellCompDirectiveNoFileComp))
+	oneOf(c, "format", &a.format, "plain", "markdown", "html")
 	p.onTicket(c, nil)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ticket, err := parseItem(args[0], "ticket")

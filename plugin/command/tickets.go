@@ -29,7 +29,7 @@ func (p *program) tickets() *cobra.Command {
 	}
 	c.Flags().StringVar(&state, "state", "", "list those that are open, pending or closed; all if left out")
 	c.Flags().IntVar(&limit, "limit", 50, "list this many at most")
-	_ = c.RegisterFlagCompletionFunc("state", cobra.FixedCompletions([]string{"open", "pending", "closed"}, cobra.ShellCompDirectiveNoFileComp))
+	oneOf(c, "state", &state, "open", "pending", "closed")
 	out := outputFlag(c, formWide, formJSON, formYAML, formName)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if limit < 1 {
