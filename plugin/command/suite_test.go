@@ -77,8 +77,9 @@ func newBench(t *testing.T) *bench {
 	}
 	b := &bench{t: t, environ: &envtest.Environment{
 		CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true,
-		// A busy machine takes longer than the default of 20 seconds.
-		ControlPlaneStartTimeout: 2 * time.Minute,
+		// A busy machine takes longer than the defaults of 20 and 10 seconds.
+		ControlPlaneStartTimeout: 2 * time.Minute, ControlPlaneStopTimeout: 2 * time.Minute,
+		CRDInstallOptions: envtest.CRDInstallOptions{MaxTime: time.Minute},
 	}}
 	admin, err := b.environ.Start()
 	b.must(err)
