@@ -36,6 +36,7 @@ func TestKubectlWhatsapp(t *testing.T) {
 	b := newBench(t)
 	t.Run("an agent answers a customer", func(t *testing.T) { b.t = t; b.agentAnswers() })
 	t.Run("a reply that may have been taken", func(t *testing.T) { b.t = t; b.doubts() })
+	t.Run("a file that does not come whole", func(t *testing.T) { b.t = t; b.savesWholeFiles() })
 	t.Run("an admin tests the channel", func(t *testing.T) { b.t = t; b.adminTests() })
 	t.Run("an admin sets the channel up", func(t *testing.T) { b.t = t; b.adminSetsUp() })
 	t.Run("an admin rotates the verify token", func(t *testing.T) { b.t = t; b.adminRotates() })
@@ -123,14 +124,40 @@ func unreachable(context.Context, types.NamespacedName, int32) (net.Conn, error)
 // answering dials a receiver that answers everything with a status.
 func (b *bench) answering(status int) cluster.Dial {
 	b.t.Helper()
+	return b.serving(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, `{"error": {"code": "code", "message": "The receiver says: try again."}}`)
+	})
+}
+
+// savesWholeFiles saves a file whose transfer ends in the middle.
+func (b *bench) savesWholeFiles() {
+	const path = "/v1/tickets/1/attachments/a"
+	failing := b.serving(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == path {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, "not all of it")
+			return
+		}
+		_ = json.NewEncoder(w).Encode(wire.Ticket{ID: 1, Articles: []wire.Article{{
+			ID: "w", Attachments: []wire.Attachment{{ID: "a", Kind: "document", Name: "bill.pdf", State: "kept", Path: path}},
+		}}})
+	})
+	folder := b.t.TempDir()
+	b.expect(command.ExitFailed, b.runWith(b.agent, "", failing, "show", "1", "--save", folder), "unexpected EOF")
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		b.t.Errorf("the folder holds %v, %v", left, err)
+	}
+}
+
+// serving dials a receiver that answers as a test says.
+func (b *bench) serving(answer http.HandlerFunc) cluster.Dial {
+	b.t.Helper()
 	certificate, key, err := b.authority.Issue("support-receiver.helpdesk.svc")
 	b.must(err)
 	pair, err := tls.X509KeyPair(certificate, key)
 	b.must(err)
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, `{"error": {"code": "code", "message": "The receiver says: try again."}}`)
-	}))
+	server := httptest.NewUnstartedServer(answer)
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	server.StartTLS()
 	b.t.Cleanup(server.Close)

@@ -134,7 +134,12 @@ func download(ctx context.Context, r *receiver.Client, a wire.Attachment, root *
 	if err != nil {
 		return fmt.Errorf("a file of the ticket cannot be saved: %w", err)
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
+	defer func() {
+		// A part of a file is taken for all of it, and in the way when the command is repeated.
+		if err = errors.Join(err, file.Close()); err != nil {
+			err = errors.Join(fmt.Errorf("the file %s did not come whole: %w", name, err), root.Remove(name))
+		}
+	}()
 	return r.Attachment(ctx, a.Path, file)
 }
 
