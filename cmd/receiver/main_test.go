@@ -36,6 +36,15 @@ func TestFlags(t *testing.T) {
 	}
 }
 
+// Who calls for a copy that cannot begin is not told to call again.
+func TestACopyThatCannotBeginSaysSo(t *testing.T) {
+	var stderr bytes.Buffer
+	code := run(context.Background(), []string{"migrate", "--postgres-schema=channel", "--data-dir=" + t.TempDir()}, &stderr)
+	if said := stderr.String(); code != 1 || strings.Contains(said, "run this again") || !strings.Contains(said, "nothing was copied") {
+		t.Errorf("exit code %d, %s", code, said)
+	}
+}
+
 func TestADamagedDatabaseHasAnExitCodeOfItsOwn(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "receiver.db"), bytes.Repeat([]byte("not a database. "), 1024), 0o600); err != nil {

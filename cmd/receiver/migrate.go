@@ -37,7 +37,14 @@ func migrate(ctx context.Context, args []string, stderr io.Writer) int {
 	if err = from.complete(configDir); err == nil {
 		err = store.CopyToPostgres(ctx, from.dataDir, from.postgres(log), from.copyFiles(log))
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrNoStore), errors.Is(err, store.ErrInUse), errors.Is(err, store.ErrNotEmpty):
+		log.Error("nothing was copied", "error", err)
+		return 1
+	case errors.Is(err, store.ErrDiffers):
+		log.Error("the copy cannot be used", "error", err)
+		return 1
+	case err != nil:
 		log.Error("the copy is not finished; run this again to go on", "error", err)
 		return 1
 	}

@@ -19,8 +19,10 @@ var (
 	ErrInUse = errors.New("a receiver still uses the embedded store; stop it first (scale its Deployment to zero), and start it on PostgreSQL when the copy is done")
 	// ErrNotEmpty means that the schema to copy into holds something else than an unfinished copy of the same store.
 	ErrNotEmpty = errors.New("the PostgreSQL schema holds data already that is not an unfinished copy of this store; name an empty schema, or drop that one if nothing in it is needed")
-	// errDiffers means that what was copied is not what was to be copied.
-	errDiffers = errors.New("the copy differs from the original")
+	// ErrNoStore means that there is nothing to copy.
+	ErrNoStore = errors.New("there is no embedded store")
+	// ErrDiffers means that what was copied is not what was to be copied.
+	ErrDiffers = errors.New("the copy differs from the original")
 )
 
 const (
@@ -35,10 +37,10 @@ const (
 // CopyToPostgres copies the embedded store in a directory into an empty PostgreSQL schema, and compares both. If it is
 // interrupted, the next call goes on where this one ended; until the end, no receiver takes the schema. Where the same was
 // copied into it before, there is nothing to do, even if a receiver has used it since. The embedded store stays as it is. copyFiles, which may be nil, copies what belongs to the store and is beside it, before the schema
-// is given free. The error is ErrInUse, ErrNotEmpty, or one of opening either.
+// is given free. The error is ErrNoStore, ErrInUse, ErrNotEmpty, ErrDiffers, or one of opening either.
 func CopyToPostgres(ctx context.Context, dir string, o PostgresOptions, copyFiles func(context.Context, Store) error) error {
 	if _, err := os.Stat(filepath.Join(dir, sqliteFile)); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no embedded store in %s: %w", dir, err)
+		return fmt.Errorf("%w in %s; --data-dir names where it is", ErrNoStore, dir)
 	}
 	from, err := openIdle(ctx, dir)
 	if err != nil {
@@ -269,7 +271,7 @@ func endCopy(original, tx *Tx, tables []table, of string) error {
 		}
 		if want != got {
 			return fmt.Errorf("%w: the table %s has %d rows in the original, %d in the copy, and the checksums are the same: %v; drop the schema and copy again",
-				errDiffers, t.name, want.rows, got.rows, want.sum == got.sum)
+				ErrDiffers, t.name, want.rows, got.rows, want.sum == got.sum)
 		}
 		if !t.numbered {
 			continue

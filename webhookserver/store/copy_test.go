@@ -156,8 +156,8 @@ func copySeesADifference(t *testing.T, server *postgrestest.Server, dir string) 
 	ctx, cancel := context.WithCancel(t.Context())
 	_ = copyTo(ctx, server, dir, "spoilt", &interrupter{after: 4, cancel: cancel})
 	server.Exec(`UPDATE spoilt.conversation SET updated_at = updated_at + 1 WHERE id = 'c0007'`)
-	if err := copyTo(t.Context(), server, dir, "spoilt", io.Discard); err == nil {
-		t.Error("a copy that differs was given free")
+	if err := copyTo(t.Context(), server, dir, "spoilt", io.Discard); !errors.Is(err, store.ErrDiffers) {
+		t.Errorf("a copy that differs: %v", err)
 	}
 	if _, err := tryPostgres(server, "spoilt"); !errors.Is(err, store.ErrUnfinishedCopy) {
 		t.Errorf("a receiver on a copy that differs: %v", err)
@@ -172,7 +172,7 @@ func copyRefusesWhatIsInUse(t *testing.T, server *postgrestest.Server) {
 	if err := copyTo(t.Context(), server, dir, "unused", io.Discard); !errors.Is(err, store.ErrInUse) {
 		t.Errorf("the store of a running receiver: %v", err)
 	}
-	if err := copyTo(t.Context(), server, t.TempDir(), "unused", io.Discard); err == nil {
-		t.Error("a directory without a store was copied")
+	if err := copyTo(t.Context(), server, t.TempDir(), "unused", io.Discard); !errors.Is(err, store.ErrNoStore) {
+		t.Errorf("a directory without a store: %v", err)
 	}
 }
