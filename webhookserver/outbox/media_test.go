@@ -42,7 +42,7 @@ type album struct {
 	received conversation.MessageReceived
 	// pauses is how much of the longest pause is made between attempts.
 	pauses float64
-	// patience, if set, is how long WhatsApp may keep a call waiting for its answer, by the machine's clock.
+	// patience, if set, is how long WhatsApp may keep an upload waiting for its answer, by the machine's clock.
 	patience time.Duration
 	box      *outbox.Outbox
 	end      func()
@@ -95,9 +95,9 @@ func (a *album) run() {
 		return outbox.Account{BaseURL: a.meta.URL, Version: "v25.0", AccessToken: cloudapi.Token(a.token), PhoneNumberID: a.number.ID}
 	}}
 	if a.patience > 0 {
-		transport := http.DefaultTransport.(*http.Transport).Clone()
-		transport.ResponseHeaderTimeout = a.patience
-		outbox.UseClient(graph, &http.Client{Transport: transport})
+		uploads := http.DefaultTransport.(*http.Transport).Clone()
+		uploads.ResponseHeaderTimeout = a.patience
+		outbox.UseClient(graph, &http.Client{Transport: impatient{http.DefaultTransport.(*http.Transport).Clone(), uploads}})
 	}
 	desk := &inbox.Inbox{Store: a.store, Clock: a.clock}
 	a.box = outbox.New(outbox.Options{
@@ -123,6 +123,25 @@ func (a *album) run() {
 		a.end = func() {}
 	}
 	a.t.Cleanup(func() { a.end() })
+}
+
+// impatient breaks uploads off that get no answer. Others are waited for, however busy the machine is: a text in doubt would be
+// sent again.
+type impatient struct {
+	*http.Transport
+	uploads *http.Transport
+}
+
+func (i impatient) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/media") {
+		return i.uploads.RoundTrip(r)
+	}
+	return i.Transport.RoundTrip(r)
+}
+
+func (i impatient) CloseIdleConnections() {
+	i.Transport.CloseIdleConnections()
+	i.uploads.CloseIdleConnections()
 }
 
 func (a *album) attachment() (found conversation.Attachment) {

@@ -86,7 +86,7 @@ func (a *album) later(what string, step time.Duration, condition func() bool) {
 			a.clock.Advance(step)
 		}
 		return condition()
-	}).WithTimeout(20*time.Second).WithPolling(2*time.Millisecond).Should(gomega.BeTrue(), what)
+	}).WithTimeout(2*time.Minute).WithPolling(2*time.Millisecond).Should(gomega.BeTrue(), what)
 }
 
 func TestAFileThatNeverGetsThroughHoldsUpNoLaterReplyForLong(t *testing.T) {
