@@ -80,6 +80,9 @@ func TestTheDocsTellOfEveryMetricAndAlert(t *testing.T) {
 	}
 }
 
+// usedLabel is where the text of an alert names a label.
+var usedLabel = regexp.MustCompile(`[$]labels[.](\w+)`)
+
 // metric is the whole name of a metric.
 var metric = regexp.MustCompile(`^whatsapp_(channel|graph|receiver)_[a-z_]+$`)
 
@@ -105,6 +108,19 @@ func TestAlertsAreAboutMetricsThatThereAre(t *testing.T) {
 	}
 	metrics := literals(t, "controllers", "webhookserver")
 	values := literals(t, "api/v1alpha1", "webhookserver", "webhookserver/edge", "webhookserver/store")
+	// Prometheus itself says whether it could scrape, by the name of the Service.
+	var service struct {
+		Metadata struct {
+			Name string `json:"name"`
+		} `json:"metadata"`
+	}
+	if text, err = os.ReadFile(filepath.Join("..", "manager", "metrics_service.yaml")); err == nil {
+		err = yaml.Unmarshal(text, &service)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics["up"], values[service.Metadata.Name] = true, true
 	checked := 0
 	for _, group := range rules.Spec.Groups {
 		for _, rule := range group.Rules {
@@ -116,7 +132,13 @@ func TestAlertsAreAboutMetricsThatThereAre(t *testing.T) {
 			if rule.Labels["severity"] == "" || rule.Annotations["summary"] == "" || rule.Annotations["description"] == "" {
 				t.Errorf("%s says not how bad it is, what it is, or what to do", rule.Alert)
 			}
+			kept := map[string]bool{}
 			promql.Inspect(expression, func(node promql.Node, _ []promql.Node) error {
+				if aggregate, ok := node.(*promql.AggregateExpr); ok {
+					for _, label := range aggregate.Grouping {
+						kept[label] = true
+					}
+				}
 				selector, ok := node.(*promql.VectorSelector)
 				if !ok {
 					return nil
@@ -132,6 +154,11 @@ func TestAlertsAreAboutMetricsThatThereAre(t *testing.T) {
 				}
 				return nil
 			})
+			for _, label := range usedLabel.FindAllStringSubmatch(rule.Annotations["summary"]+rule.Annotations["description"], -1) {
+				if !kept[label[1]] {
+					t.Errorf("%s names the label %s, which its expression does not keep", rule.Alert, label[1])
+				}
+			}
 		}
 	}
 	if checked == 0 {
