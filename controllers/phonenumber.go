@@ -125,7 +125,7 @@ func (s *scope) serves() bool {
 // callback URL is taken back when the channel is deleted.
 func (s *scope) servesAnother() *finding {
 	return fails(v1alpha1.ReasonServesAnotherNumber, fmt.Sprintf(
-		"This channel serves %[1]s, to which its tickets, stored messages and callback URL belong, and spec.phoneNumber names another number. For that one, create another WhatsAppChannel. To go on with this one, delete it and create it again with phoneNumber: %[1]q; its data is kept unless spec.receiver.storage.whenDeleted is Delete.",
+		"This channel serves %[1]s, to which its tickets, stored messages and callback URL belong, and spec.phoneNumber names another number. For that one, create another WhatsAppChannel. For this one, set spec.phoneNumber back to %[1]q.",
 		s.number.DisplayPhoneNumber))
 }
 

@@ -161,14 +161,54 @@ var _ = Describe("The phone number", func() {
 
 		By("not becoming another whatever the spec says, so that its callback URL is taken back")
 		f.change(channel, func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = other.DisplayPhoneNumber })
-		expectBroken(channel, v1alpha1.ReasonServesAnotherNumber,
-			"serves "+f.number.DisplayPhoneNumber, "create another WhatsAppChannel", fmt.Sprintf("phoneNumber: %q", f.number.DisplayPhoneNumber))
+		expectBroken(channel, v1alpha1.ReasonServesAnotherNumber, "serves "+f.number.DisplayPhoneNumber,
+			"create another WhatsAppChannel", fmt.Sprintf("set spec.phoneNumber back to %q", f.number.DisplayPhoneNumber))
 		Expect(f.current(channel).Status.PhoneNumber.ID).To(Equal(f.number.ID))
 		Expect(f.configuredNumber("support-receiver").ID).To(Equal(f.number.ID))
 		Expect(f.condition(channel, v1alpha1.ConditionReceiverAvailable)()).To(beTrue(v1alpha1.ReasonAvailable))
 		Expect(f.override()).To(Equal(f.callbackURL(channel)))
 		f.delete(channel)
 		Expect(f.override()).To(BeEmpty())
+	})
+
+	It("can be named again after a slip, and is served all the time", func() {
+		channel := f.createReady(func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = f.number.DisplayPhoneNumber })
+		other := f.addNumber("+44 20 7946 0962")
+		versions := f.versions(channel)
+		name := func(number string) {
+			GinkgoHelper()
+			f.change(channel, func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = number })
+		}
+		expectServed := func() {
+			GinkgoHelper()
+			Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
+			Expect(f.current(channel).Status.PhoneNumber.ID).To(Equal(f.number.ID))
+			Expect(f.override()).To(Equal(f.callbackURL(channel)))
+			Expect(f.versions(channel)).To(Equal(versions), "nothing was switched")
+			Expect(calls(f.number.ID, cloudapitest.PostPhoneNumber)).To(Equal(1))
+			Expect(calls(other.ID, cloudapitest.PostPhoneNumber)).To(BeZero())
+		}
+		name(other.DisplayPhoneNumber)
+		expectBroken(channel, v1alpha1.ReasonServesAnotherNumber)
+		name(f.number.DisplayPhoneNumber)
+		expectServed()
+
+		By("also where the account does not have what was named, and where none is named again")
+		name("+44 20 7946 0963")
+		expectBroken(channel, v1alpha1.ReasonNotFound, "It has: "+f.number.DisplayPhoneNumber)
+		name(other.DisplayPhoneNumber)
+		expectBroken(channel, v1alpha1.ReasonServesAnotherNumber)
+		name("")
+		expectServed()
+	})
+
+	It("can be corrected for a channel that found none", func() {
+		channel := f.create(func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = "+44 20 7946 0964" })
+		expectBroken(channel, v1alpha1.ReasonNotFound)
+		f.runReceiver(channel)
+		f.change(channel, func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = f.number.DisplayPhoneNumber })
+		Eventually(f.condition(channel, v1alpha1.ConditionReady)).Should(beTrue(v1alpha1.ReasonReady))
+		Expect(f.configuredNumber("support-receiver").ID).To(Equal(f.number.ID))
 	})
 
 	It("may be another for a channel that never had the one that an older channel has", func() {

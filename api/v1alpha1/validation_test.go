@@ -237,15 +237,18 @@ func TestUpdate(t *testing.T) {
 			before: func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = "+1 631-555-1111" },
 			after:  func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = "16315551111" },
 		},
-		"another number": {
-			before:  func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = "+1 631-555-1111" },
-			after:   func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = "+1 631-555-2222" },
-			refusal: "phoneNumber cannot change to another number once it is set",
+		"another number, which the operator judges": {
+			before: func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = "+1 631-555-1111" },
+			after:  func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = "+1 631-555-2222" },
 		},
 		"the number taken away": {
+			before: func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = "+1 631-555-1111" },
+			after:  func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = "" },
+		},
+		"the number changed to what is none": {
 			before:  func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = "+1 631-555-1111" },
-			after:   func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = "" },
-			refusal: "phoneNumber cannot change to another number once it is set",
+			after:   func(c *v1alpha1.WhatsAppChannel) { c.Spec.PhoneNumber = "+1 631-CALL-US" },
+			refusal: "phoneNumber must be a number in international format",
 		},
 		"a larger volume": {
 			before: sqlite(func(s *v1alpha1.SQLiteStorage) { s.Size = new(resource.MustParse("1Gi")) }),

@@ -59,8 +59,6 @@ type WhatsAppChannelList struct {
 }
 
 // WhatsAppChannelSpec is the support line that is wanted.
-//
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.phoneNumber) || (has(self.phoneNumber) && self.phoneNumber.findAll('[0-9]') == oldSelf.phoneNumber.findAll('[0-9]'))",message="phoneNumber cannot change to another number once it is set, because tickets and stored messages belong to the number; create another WhatsAppChannel for another number",fieldPath=".phoneNumber",reason=FieldValueForbidden
 type WhatsAppChannelSpec struct {
 	// businessAccountID is the ID of the WhatsApp Business Account (WABA) that owns the phone number, as WhatsApp
 	// Manager shows it. It cannot be changed.
@@ -82,7 +80,8 @@ type WhatsAppChannelSpec struct {
 
 	// phoneNumber is the number of this channel, in international format and any writing: numbers are compared by their
 	// digits. It may be left out where the account has exactly one number; the channel then keeps that number when the
-	// account gets others. Once set it stays the same number.
+	// account gets others. A channel that serves a number goes on with it whatever is set here, and says so: another number
+	// needs a channel of its own.
 	// +kubebuilder:validation:MinLength=7
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[+]?[-0-9 ().]+$') && size(self.findAll('[0-9]')) >= 7 && size(self.findAll('[0-9]')) <= 15",message="phoneNumber must be a number in international format, such as +1 631-555-1111, with 7 to 15 digits"

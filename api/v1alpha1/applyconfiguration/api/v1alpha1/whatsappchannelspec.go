@@ -23,7 +23,8 @@ type WhatsAppChannelSpecApplyConfiguration struct {
 	AppSecretSecretRef *SecretKeyReferenceApplyConfiguration `json:"appSecretSecretRef,omitempty"`
 	// phoneNumber is the number of this channel, in international format and any writing: numbers are compared by their
 	// digits. It may be left out where the account has exactly one number; the channel then keeps that number when the
-	// account gets others. Once set it stays the same number.
+	// account gets others. A channel that serves a number goes on with it whatever is set here, and says so: another number
+	// needs a channel of its own.
 	PhoneNumber *string `json:"phoneNumber,omitempty"`
 	// messages are the texts that customers get without an agent. A text that is left out is not sent.
 	Messages *MessagesApplyConfiguration `json:"messages,omitempty"`
