@@ -95,10 +95,11 @@ func (r *Reconciler) make(ctx context.Context, s *scope, declared declaration, k
 	}
 	object.SetResourceVersion(noVersion)
 	err = r.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(manifests.ManagedBy), client.ForceOwnership)
-	if err == nil || apierrors.IsConflict(err) {
+	hidden := apierrors.IsConflict(err) && !denied(err)
+	if err == nil || hidden {
 		s.memory.exists(kind, *declared.GetName())
 	}
-	if apierrors.IsConflict(err) {
+	if hidden {
 		return errHidden
 	}
 	if err != nil {

@@ -37,13 +37,7 @@ func (r *Reconciler) expose(ctx context.Context, s *scope) error {
 		if !kind.wanted {
 			continue
 		}
-		err := kind.expose(ctx, s)
-		if f := s.refusal(err, v1alpha1.ReasonNameTaken, v1alpha1.ReasonRefused); f != nil {
-			s.callback = f
-			s.wakeUpIn(refusedInterval)
-			continue
-		}
-		if err != nil {
+		if err := s.tellRefusal(kind.expose(ctx, s), &s.callback); err != nil {
 			return err
 		}
 	}
@@ -51,7 +45,11 @@ func (r *Reconciler) expose(ctx context.Context, s *scope) error {
 		if kind.wanted {
 			continue
 		}
-		if err := r.remove(ctx, s, manifests.CallbackName(s.channel.Name), kind.object); err != nil && !apiAbsent(err) {
+		err := r.remove(ctx, s, manifests.CallbackName(s.channel.Name), kind.object)
+		if apiAbsent(err) {
+			continue
+		}
+		if err := s.tellRefusal(err, &s.callback); err != nil {
 			return err
 		}
 	}
@@ -153,7 +151,8 @@ func (s *scope) exposureRefused() *finding {
 		return nil
 	}
 	switch s.callback.reason {
-	case v1alpha1.ReasonAnnotationNotAllowed, v1alpha1.ReasonNameTaken, v1alpha1.ReasonRefused, v1alpha1.ReasonGatewayAPIMissing:
+	case v1alpha1.ReasonAnnotationNotAllowed, v1alpha1.ReasonNameTaken, v1alpha1.ReasonRefused, v1alpha1.ReasonAPIServerFailing,
+		v1alpha1.ReasonGatewayAPIMissing:
 		return s.callback
 	}
 	return nil

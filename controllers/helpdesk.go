@@ -41,13 +41,7 @@ func (r *Reconciler) helpdesk(ctx context.Context, s *scope) error {
 	if !manifests.HelpdeskCalls(s.channel) {
 		return nil
 	}
-	err := r.helpdeskSecret(ctx, s)
-	if f := s.refusal(err, v1alpha1.ReasonNameTaken, v1alpha1.ReasonRefused); f != nil {
-		s.helpdeskReady = f
-		s.wakeUpIn(refusedInterval)
-		return nil
-	}
-	return err
+	return s.tellRefusal(r.helpdeskSecret(ctx, s), &s.helpdeskReady)
 }
 
 // helpdeskKnown tells whether status has what the receiver found about the helpdesk of this spec.
@@ -55,7 +49,8 @@ func (s *scope) helpdeskKnown() bool {
 	condition := s.condition(v1alpha1.ConditionHelpdeskReady)
 	return condition != nil && condition.ObservedGeneration == s.channel.Generation &&
 		!s.hasReason(v1alpha1.ConditionHelpdeskReady, v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonSecretNotLabelled,
-			v1alpha1.ReasonSecretKeyMissing, v1alpha1.ReasonSecretValueEmpty, v1alpha1.ReasonNameTaken, v1alpha1.ReasonRefused)
+			v1alpha1.ReasonSecretKeyMissing, v1alpha1.ReasonSecretValueEmpty, v1alpha1.ReasonNameTaken, v1alpha1.ReasonRefused,
+			v1alpha1.ReasonAPIServerFailing)
 }
 
 // helpdeskSecret makes what the helpdesk signs its calls with, once.

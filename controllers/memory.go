@@ -22,11 +22,36 @@ type memory struct {
 	lookedPastCache time.Time
 	// troubled says that the channel was ready before, or that something was warned of since.
 	troubled bool
-	// forbiddenSince is since when the API server has forbidden a write of the channel's objects, each time that it was tried;
-	// zero if it did not at the last one.
-	forbiddenSince time.Time
-	probe          probeMemory
-	mirror         mirrorMemory
+	// forbidden is the spell in which the API server forbids a write of the channel's objects, and failing that in which it fails to
+	// do one.
+	forbidden, failing spell
+	probe              probeMemory
+	mirror             mirrorMemory
+}
+
+// spell is the time in which something happens in every reconciliation.
+type spell struct {
+	// since is the time of the first of them; zero where there is none.
+	since time.Time
+	// met says that it happened in this one.
+	met bool
+}
+
+// meet notes that it happens now, and reports whether it has for at least as long as given.
+func (p *spell) meet(now time.Time, atLeast time.Duration) bool {
+	p.met = true
+	if p.since.IsZero() {
+		p.since = now
+	}
+	return now.Sub(p.since) >= atLeast
+}
+
+// pass is called at the end of a reconciliation. The spell is over where it did not happen in that.
+func (p *spell) pass() {
+	if !p.met {
+		p.since = time.Time{}
+	}
+	p.met = false
 }
 
 // probeMemory is the last handshake through the callback URL.

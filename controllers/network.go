@@ -12,7 +12,7 @@ import (
 func (r *Reconciler) network(ctx context.Context, s *scope) error {
 	policy := &networkingv1.NetworkPolicy{}
 	if !r.Options.NetworkPolicies {
-		return r.remove(ctx, s, manifests.ReceiverName(s.channel.Name), policy)
+		return r.blockOnRefusal(s, r.remove(ctx, s, manifests.ReceiverName(s.channel.Name), policy))
 	}
 	if s.channel.Spec.Receiver.Storage.Postgres != nil && s.postgresDSN == "" {
 		// Without its ports the receiver would lose the database that it has.

@@ -95,8 +95,10 @@ type observed struct {
 
 	// graphFailure is why Meta could not be asked to the end.
 	graphFailure error
-	// forbidden says that the API server forbade a write, and failed that a phase has to be tried again.
-	forbidden, failed bool
+	// withheld are what the API server answered where a condition tells that it fails and must not quote why.
+	withheld []error
+	// failed says that a phase has to be tried again.
+	failed bool
 	// again asks for another reconciliation at once, because this one only prepared a step.
 	again bool
 	// wakeUps are the times at which something has to be looked at again.
@@ -156,6 +158,7 @@ func (f *finding) text() string {
 // underWay are the reasons of a False condition that go away without a person. All others wait for one.
 var underWay = sets.New(
 	v1alpha1.ReasonPending,
+	v1alpha1.ReasonAPIServerFailing,
 	v1alpha1.ReasonClaiming,
 	v1alpha1.ReasonGraphUnavailable,
 	v1alpha1.ReasonGraphThrottled,

@@ -58,7 +58,7 @@ func (r *Reconciler) database(ctx context.Context, s *scope) error {
 	}
 	budget := &policyv1.PodDisruptionBudget{}
 	if !manifests.MayBeSeveral(s.channel) {
-		return r.remove(ctx, s, manifests.ReceiverName(s.channel.Name), budget)
+		return r.blockOnRefusal(s, r.remove(ctx, s, manifests.ReceiverName(s.channel.Name), budget))
 	}
 	return r.blockOnRefusal(s, r.own(ctx, s, manifests.PodDisruptionBudget(s.channel), budget))
 }
@@ -84,7 +84,7 @@ func (r *Reconciler) volume(ctx context.Context, s *scope) error {
 
 // blockOnRefusal turns an error that only a person can help into the reason why there is no receiver.
 func (r *Reconciler) blockOnRefusal(s *scope, err error) error {
-	if f := s.refusal(err, v1alpha1.ReasonNameTaken, v1alpha1.ReasonRefused); f != nil {
+	if f := s.refusal(err); f != nil {
 		s.blockReceiver(f)
 		s.wakeUpIn(refusedInterval)
 		return nil

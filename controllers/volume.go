@@ -16,9 +16,12 @@ func (r *Reconciler) applyVolume(ctx context.Context, s *scope, claim *corev1.Pe
 	declared := manifests.PersistentVolumeClaim(s.channel, s.numberID(claim), claim)
 	err := r.applyHeirloom(ctx, s, declared, claim)
 	size, wanted := claim.Spec.Resources.Requests, *declared.Spec.Resources.Requests
-	refused := s.refusal(err, v1alpha1.ReasonNameTaken, v1alpha1.ReasonRefused)
-	if refused == nil || wanted.Storage().Cmp(*size.Storage()) <= 0 {
+	if wanted.Storage().Cmp(*size.Storage()) <= 0 {
 		return r.blockOnRefusal(s, err)
+	}
+	refused := s.refusal(err)
+	if refused == nil {
+		return err
 	}
 	declared.Spec.Resources.WithRequests(size)
 	if err := r.applyHeirloom(ctx, s, declared, claim); err != nil {

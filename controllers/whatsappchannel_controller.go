@@ -10,13 +10,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -160,8 +160,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		failures = append(failures, r.runPhases(ctx, s)...)
 	}
 	s.failed = worthRetrying(failures) != nil
-	if !s.forbidden {
-		s.memory.forbiddenSince = time.Time{}
+	s.memory.forbidden.pass()
+	s.memory.failing.pass()
+	for _, err := range s.withheld {
+		log.FromContext(ctx).Error(err, "The API server fails to write an object of the channel")
 	}
 	status := r.desiredStatus(s)
 	if err := r.writeStatus(ctx, s, status); err != nil {

@@ -30,6 +30,9 @@ const (
 	ReasonPending = "Pending"
 	// ReasonReceiverSilent means that the receiver runs and does not answer the operator, so that what only it knows is not known.
 	ReasonReceiverSilent = "ReceiverSilent"
+	// ReasonAPIServerFailing means that the API server has failed for long to write an object of the channel, mostly because an admission
+	// webhook does not work.
+	ReasonAPIServerFailing = "APIServerFailing"
 	// ReasonInvalidSpec means that the spec breaks a rule that the message names.
 	ReasonInvalidSpec = "InvalidSpec"
 	// ReasonGraphUnavailable means that Meta does not answer; the operator asks again.
