@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onsi/gomega"
+
 	"github.com/whatsapp-operator/whatsapp-operator/test/goroutines"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/clock/clocktest"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
@@ -327,6 +329,17 @@ func (r *receiver) Keep(_ context.Context, source, name, mimeType string, conten
 	}
 	r.files[source] = string(read)
 	return conversation.File{ID: source, Name: name, MIMEType: mimeType, Size: int64(len(read))}, nil
+}
+
+// awaitTurning turns the clock on, second by second, until the receiver was told exactly these lines.
+func (w *world) awaitTurning(lines ...string) {
+	w.t.Helper()
+	gomega.NewWithT(w.t).Eventually(func() []string {
+		w.clock.Advance(time.Second)
+		w.receiver.mu.Lock()
+		defer w.receiver.mu.Unlock()
+		return slices.Clone(w.receiver.told)
+	}).WithTimeout(time.Minute).WithPolling(5 * time.Millisecond).Should(gomega.Equal(lines))
 }
 
 // await waits until the receiver was told exactly these lines.
