@@ -107,6 +107,21 @@ func TestWhatOfAReplyCannotBeSentIsToldOnTheTicket(t *testing.T) {
 	}
 }
 
+func TestAFileThatZammadNeverHandsOutIsToldOnTheTicket(t *testing.T) {
+	w := withZammad(t, stoppedClock())
+	ticket := w.open()
+	w.zammad.Fail(zammadtest.Failure{Endpoint: zammadtest.GetAttachment, Status: http.StatusInternalServerError})
+	w.emma.Writes(ticket, zammadtest.Note{Body: "Your bill", Plain: true, Files: []zammadtest.File{
+		{Name: "bill.pdf", MIMEType: "application/pdf", Content: []byte("%PDF-1.7")},
+	}})
+	w.emma.Replies(ticket, "Anything else?")
+	w.eventually("a note on the file, and the later reply", func() bool {
+		w.clock.Advance(10 * time.Second)
+		return w.told(ticket, `The file "bill.pdf" was not sent to the customer. Zammad did not hand it out`) && len(w.received()) == 3
+	})
+	w.wantReceived("Thanks for writing.", "Your bill", "Anything else?")
+}
+
 // What keeps tickets from being opened is told, and what waited for it comes as soon as it is mended.
 func TestTicketsWaitUntilZammadIsMended(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -160,6 +160,8 @@ type receiver struct {
 	notes   map[string]string
 	files   map[string]string
 	refuses string
+	// full lets no file be kept.
+	full    bool
 	changed chan struct{}
 }
 
@@ -324,6 +326,9 @@ func (r *receiver) Keep(_ context.Context, source, name, mimeType string, conten
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.full {
+		return conversation.File{}, errors.New("the volume is full")
+	}
 	if mimeType == r.refuses {
 		return conversation.File{}, &helpdesk.RefusedError{Reason: "WhatsApp does not take it."}
 	}

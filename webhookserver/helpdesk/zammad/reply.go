@@ -25,20 +25,36 @@ func (h *Helpdesk) replyOf(ctx context.Context, on helpdesk.TicketRef, a article
 	}
 	reply.Text = text
 	for _, f := range attached(a) {
-		file, err := h.keep(ctx, a, f)
-		refused := (*helpdesk.RefusedError)(nil)
+		file, refused, err := h.keep(ctx, a, f)
 		switch {
-		case errors.As(err, &refused):
-			reply.Refused = append(reply.Refused, conversation.RefusedFile{Name: f.Filename, Reason: refused.Reason})
-		case isGone(err), hasStatus(err, http.StatusForbidden):
-			reply.Refused = append(reply.Refused, conversation.RefusedFile{Name: f.Filename, Reason: "Zammad does not have it any more."})
 		case err != nil:
 			return reply, err
+		case refused != "":
+			reply.Refused = append(reply.Refused, conversation.RefusedFile{Name: cmp.Or(f.Filename, "picture"), Reason: refused})
 		default:
 			reply.Files = append(reply.Files, file)
 		}
 	}
 	return reply, nil
+}
+
+// keep fetches a file and keeps it until it is sent, or says why it is not sent.
+func (h *Helpdesk) keep(ctx context.Context, a article, f attachment) (file conversation.File, refused string, err error) {
+	path := fmt.Sprintf("/ticket_attachment/%d/%d/%d", a.TicketID, a.ID, f.ID)
+	file, err = h.fetch(ctx, path, a, f)
+	unsendable := (*helpdesk.RefusedError)(nil)
+	switch {
+	case errors.As(err, &unsendable):
+		refused = unsendable.Reason
+	case isGone(err), hasStatus(err, http.StatusForbidden):
+		refused = "Zammad does not have it any more."
+	case err != nil:
+		if refused = h.late.failed(path, err, h.receiver.Clock.Elapsed()); refused == "" {
+			return file, "", err
+		}
+	}
+	h.late.forget(path)
+	return file, refused, nil
 }
 
 // textOf is the text of an article as WhatsApp shows it best.
@@ -70,9 +86,8 @@ func attached(a article) (files []attachment) {
 	return append(files, a.Attachments...)
 }
 
-// keep fetches a file from the configured Zammad, and from nowhere else, and keeps it until it is sent.
-func (h *Helpdesk) keep(ctx context.Context, a article, f attachment) (conversation.File, error) {
-	path := fmt.Sprintf("/ticket_attachment/%d/%d/%d", a.TicketID, a.ID, f.ID)
+// fetch fetches a file from the configured Zammad, and from nowhere else.
+func (h *Helpdesk) fetch(ctx context.Context, path string, a article, f attachment) (conversation.File, error) {
 	response, err := h.client.download(ctx, path)
 	if err != nil {
 		return conversation.File{}, err

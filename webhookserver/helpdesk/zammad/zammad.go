@@ -49,6 +49,7 @@ type Helpdesk struct {
 	channel string
 	bell    *doorbell
 	queue   *queue
+	late    lateFiles
 
 	mu          sync.Mutex
 	knownStates states
