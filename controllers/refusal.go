@@ -83,7 +83,9 @@ func (s *scope) lasts(p *spell, patience time.Duration) bool {
 
 // tellsOfRefusal reports whether status says that the API server does not take an object of the channel.
 func (s *scope) tellsOfRefusal() bool {
-	for _, conditionType := range []string{v1alpha1.ConditionReceiverAvailable, v1alpha1.ConditionHelpdeskReady, v1alpha1.ConditionCallbackReachable} {
+	for _, conditionType := range []string{
+		v1alpha1.ConditionReceiverAvailable, v1alpha1.ConditionHelpdeskReady, v1alpha1.ConditionCallbackReachable,
+	} {
 		if s.hasReason(conditionType, v1alpha1.ReasonRefused, v1alpha1.ReasonVolumeNotEnlarged, v1alpha1.ReasonAPIServerFailing) {
 			return true
 		}
