@@ -38,8 +38,6 @@ TESTFLAGS ?=
 # same code in the packages' own tests.
 UNRACED := ./test/crash
 RACED    = $(if $(filter ./...,$(TEST)),$$(go list ./... | grep -v '/test/crash$$'),$(TEST))
-# An API server that starts beside the compiler takes longer than the 20 seconds that it is given otherwise.
-PATIENCE := KUBEBUILDER_CONTROLPLANE_START_TIMEOUT=2m KUBEBUILDER_CONTROLPLANE_STOP_TIMEOUT=2m
 FUZZTIME  ?= 30s
 # The halves of the benchmark, and flags for them, such as -openloop 30s.
 BENCH      ?= $(filter receiver operator,$(notdir $(wildcard test/bench/*)))
@@ -103,7 +101,7 @@ lint-fix: $(BIN)/golangci-lint ## Run the linters and let them repair what they 
 test: ## Run unit tests and the tests against a real API server and a real PostgreSQL, with the race detector
 	@hack/postgres
 	@assets=$$(hack/envtest); set -x; \
-	KUBEBUILDER_ASSETS="$$assets" $(PATIENCE) go test -race -timeout 30m $(TESTFLAGS) $(RACED)
+	KUBEBUILDER_ASSETS="$$assets" go test -race -timeout 30m $(TESTFLAGS) $(RACED)
 	@$(if $(filter ./...,$(TEST)),set -x; go test -timeout 30m $(TESTFLAGS) $(UNRACED),true)
 	@$(if $(filter ./...,$(TEST)),set -e; for module in $(OTHER_MODULES); do (cd $$module; set -x; go test $(TESTFLAGS) ./...); done,true)
 

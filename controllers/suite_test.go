@@ -91,6 +91,9 @@ var _ = BeforeSuite(func() {
 	environment = &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join("..", "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
+		// A busy machine takes longer than the defaults of 20 and 10 seconds.
+		ControlPlaneStartTimeout: 2 * time.Minute, ControlPlaneStopTimeout: 2 * time.Minute,
+		CRDInstallOptions: envtest.CRDInstallOptions{MaxTime: time.Minute},
 	}
 	admin, err := environment.Start()
 	Expect(err).NotTo(HaveOccurred(), "make test sets KUBEBUILDER_ASSETS")

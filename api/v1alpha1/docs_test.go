@@ -24,7 +24,7 @@ import (
 )
 
 // yamlBlock is an example, which may be indented as a part of a list.
-var yamlBlock = regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)^ *```$")
+var yamlBlock = regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)\n *```$")
 
 // examples are the YAML examples of the pages for users, by where they are.
 func examples(g Gomega) map[string]map[string]any {

@@ -57,7 +57,7 @@ func TestATimerFiresAfterTheLongestWait(t *testing.T) {
 	}
 }
 
-func TestTheSystemsTimersFire(t *testing.T) {
+func TestTheSystemsTimersFire(*testing.T) {
 	c := clock.System{}
 	<-c.TimerAt(c.Elapsed() + 1).C()
 	<-clock.Until(c, c.Now().Add(-time.Second), time.Minute).C()

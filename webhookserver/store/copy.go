@@ -143,16 +143,18 @@ func source(original *Tx) (string, error) {
 
 // fingerprint says what is in an embedded store.
 func fingerprint(original *Tx, tables []table) (string, error) {
-	of, err := source(original)
+	name, err := source(original)
+	var of strings.Builder
+	of.WriteString(name)
 	for _, t := range tables {
 		if err != nil || !t.compared() {
 			continue
 		}
 		var sum checksum
 		sum, err = t.sum(original)
-		of += fmt.Sprintf("\n%s %d %x", t.name, sum.rows, sum.sum)
+		fmt.Fprintf(&of, "\n%s %d %x", t.name, sum.rows, sum.sum)
 	}
-	return digest(of), err
+	return digest(of.String()), err
 }
 
 // beginCopy makes sure that the schema is empty, or that of a copy of the same store that was interrupted. It reports whether

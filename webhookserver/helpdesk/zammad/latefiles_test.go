@@ -75,7 +75,7 @@ func TestNoFileIsGivenUpThatMayStillCome(t *testing.T) {
 		"Zammad is away for hours": {(*world).GoDown, (*world).hours},
 		"files fail a few times, hours apart": {func(w *world) {
 			w.Fail(zammadtest.Failure{Endpoint: zammadtest.GetAttachment, Status: 500, Times: 11})
-		}, func(w *world, id string) {
+		}, func(w *world, _ string) {
 			w.passes(time.Hour, func() bool { return w.Count(zammadtest.GetAttachment) >= 11 })
 		}},
 		"files fail often in a short while": {func(w *world) {
