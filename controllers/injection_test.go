@@ -25,6 +25,9 @@ import (
 // errDead is what requests of a process that is dead end with.
 var errDead = errors.New("the operator was killed")
 
+// errLost is what a request ends with that does not arrive.
+var errLost = errors.New("the connection was lost")
+
 // injection brings faults between operators on one side, and the API server and Meta on the other. It tells channels apart
 // by their namespaces, so that many fail at the same time, each in its own way.
 type injection struct {
@@ -46,6 +49,8 @@ type faultPlan struct {
 	drop int
 	// dropEnds lets every watch event get lost that tells of the end of an object.
 	dropEnds bool
+	// lose lets its next write of this name get lost on the way, and denyWrite has the API server forbid all of that name.
+	lose, denyWrite string
 	// forbid says that the API server allows no write but of channels, as one does that has not read the roles yet.
 	forbid bool
 
@@ -85,7 +90,7 @@ func (i *injection) none() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, plan := range i.plans {
-		plan.dead, plan.dieAfter, plan.dieAt, plan.drop, plan.dropEnds, plan.forbid = false, -1, "", 0, false, false
+		plan.dead, plan.dieAfter, plan.dieAt, plan.drop, plan.dropEnds, plan.forbid, plan.denyWrite = false, -1, "", 0, false, false, ""
 	}
 }
 
@@ -137,7 +142,12 @@ func (i *injection) pass(next http.RoundTripper, r *http.Request, namespace, wha
 		i.mu.Unlock()
 		return next.RoundTrip(r)
 	}
-	if plan.forbid && strings.HasPrefix(r.URL.Path, "/api") && !strings.Contains(what, " whatsappchannels/") {
+	if what == plan.lose {
+		plan.lose = ""
+		i.mu.Unlock()
+		return nil, errLost
+	}
+	if what == plan.denyWrite || plan.forbid && strings.HasPrefix(r.URL.Path, "/api") && !strings.Contains(what, " whatsappchannels/") {
 		plan.refused = append(plan.refused, what)
 		i.mu.Unlock()
 		return forbidden(r)

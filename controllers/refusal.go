@@ -111,6 +111,6 @@ func failing(err error, answer *apierrors.StatusError) *finding {
 		}
 	}
 	return fails(v1alpha1.ReasonAPIServerFailing, fmt.Sprintf(
-		"The API server fails to %s: %s. An administrator of the cluster has to mend that; the operator tries again every minute, and its log has the whole answer.",
+		"The API server fails to %s: %s. An administrator of the cluster has to mend that; the operator tries again, and its log has the whole answer.",
 		doing, cause))
 }

@@ -18,8 +18,20 @@ var errNotShownYet = errors.New("the change does not show at Meta yet")
 // maxRegistrationSteps bounds the writes of one reconciliation: each kind once, and the read-back.
 const maxRegistrationSteps = 4
 
-// register reads back what Meta has and, with Automatic registration, brings it to what the channel wants.
+// register looks at the registration. Where the API server does not take what has to be noted of it, what Meta said was not acted
+// on to the end: the next reconciliation looks at it again, or where only a person can help, one when Meta is asked again.
 func (r *Reconciler) register(ctx context.Context, s *scope) error {
+	failure := r.bringAbout(ctx, s)
+	err := s.tellRefusal(failure, &s.registered)
+	s.interrupted = err != nil
+	if failure != nil && err == nil {
+		s.graphFailure = failure
+	}
+	return err
+}
+
+// bringAbout reads back what Meta has and, with Automatic registration, brings it to what the channel wants.
+func (r *Reconciler) bringAbout(ctx context.Context, s *scope) error {
 	if !s.mayRegister() {
 		return nil
 	}

@@ -182,6 +182,41 @@ var _ = Describe("The registration", func() {
 		Expect(f.condition(channel, v1alpha1.ConditionCallbackReachable)()).To(beUnknown(v1alpha1.ReasonNotReachableFromCluster, "Meta has the callback URL"))
 	})
 
+	It("goes on soon where it could not be noted that the URL is about to be written", func() {
+		channel := start(manual)
+		Eventually(f.condition(channel, v1alpha1.ConditionWebhookRegistered)).Should(beFalse(v1alpha1.ReasonNotRegistered))
+		plan := faults.plan(f, faultPlan{dieAfter: -1, lose: "PATCH whatsappchannels/support"})
+		DeferCleanup(faults.none)
+		f.change(channel, func(c *v1alpha1.WhatsAppChannel) { c.Spec.Callback.Registration = v1alpha1.RegistrationAutomatic })
+		Eventually(func() (lost bool) {
+			faults.read(func() { lost = plan.lose == "" })
+			return lost
+		}).Should(BeTrue())
+		Eventually(func() metav1.Condition {
+			clock.Step(time.Second)
+			f.poke(channel)
+			return f.condition(channel, v1alpha1.ConditionWebhookRegistered)()
+		}).WithPolling(100 * time.Millisecond).Should(beTrue(v1alpha1.ReasonRegistered))
+		Expect(clock.Since(f.current(channel).CreationTimestamp.Time)).To(BeNumerically("<", 30*time.Minute))
+	})
+
+	It("tells that the API server does not let it be noted", func() {
+		channel := start(manual)
+		Eventually(f.condition(channel, v1alpha1.ConditionWebhookRegistered)).Should(beFalse(v1alpha1.ReasonNotRegistered))
+		faults.plan(f, faultPlan{dieAfter: -1, denyWrite: "PATCH whatsappchannels/support"})
+		DeferCleanup(faults.none)
+		f.change(channel, func(c *v1alpha1.WhatsAppChannel) { c.Spec.Callback.Registration = v1alpha1.RegistrationAutomatic })
+		told := func() metav1.Condition {
+			clock.Step(time.Second)
+			f.poke(channel)
+			return f.condition(channel, v1alpha1.ConditionWebhookRegistered)()
+		}
+		Eventually(told).WithPolling(100 * time.Millisecond).Should(beFalse(v1alpha1.ReasonRefused, "change the finalizers", "the user has not the right"))
+		Expect(f.override()).To(BeEmpty(), "nobody would take it back")
+		faults.none()
+		Eventually(told).WithPolling(100 * time.Millisecond).Should(beTrue(v1alpha1.ReasonRegistered))
+	})
+
 	It("follows the hostname, and knows its own URL even where it never learned that it was written", func() {
 		By("losing Meta's answer to the write")
 		simulator.Fail(cloudapitest.Failure{Endpoint: cloudapitest.PostPhoneNumber, Object: f.number.ID, Times: 1, AfterEffect: true, CloseConnection: true})

@@ -93,6 +93,8 @@ type observed struct {
 	configuration *cloudapi.WebhookConfiguration
 	registration  *v1alpha1.RegistrationStatus
 
+	// interrupted says that what Meta said has to be looked at again at once.
+	interrupted bool
 	// graphFailure is why Meta could not be asked to the end.
 	graphFailure error
 	// withheld are what the API server answered where a condition tells that it fails and must not quote why.

@@ -69,7 +69,7 @@ func (r *Reconciler) desiredStatus(s *scope) v1alpha1.WhatsAppChannelStatus {
 	if s.rotation != "" {
 		status.LastHandledRotation = s.rotation
 	}
-	if s.refresh.due && s.refresh.request != "" {
+	if s.refresh.due && !s.interrupted && s.refresh.request != "" {
 		status.LastHandledRequest = s.refresh.request
 	}
 	return status
@@ -161,7 +161,7 @@ func (r *Reconciler) graphStatus(s *scope) *v1alpha1.GraphStatus {
 	case s.credentialsMissing != nil:
 		// Whatever comes back has to be looked at anew.
 		*status = v1alpha1.GraphStatus{Version: status.Version, VersionExpiresAt: status.VersionExpiresAt}
-	case !s.refresh.due:
+	case !s.refresh.due, s.interrupted:
 	case s.graphFailure != nil:
 		if s.refresh.changed {
 			status.LastRefreshTime, status.Failures = nil, 0
