@@ -80,9 +80,12 @@ func (s *Server) failureFor(endpoint Endpoint, object string) *Failure {
 	return nil
 }
 
-// failWith lets a call fail. It is told to the given function with status and code first, so that the call is on record
-// before the caller can look for it.
-func (s *Server) failWith(w http.ResponseWriter, r *http.Request, f *Failure, record func(status, code int)) {
+// failWith lets a call fail. The call is on record before the caller can look for it.
+func (s *Server) failWith(w http.ResponseWriter, r *http.Request, f *Failure, entry Request) {
+	record := func(status, code int) {
+		entry.Status, entry.Code = status, code
+		s.record(entry)
+	}
 	switch {
 	case f.CloseConnection:
 		record(0, 0)

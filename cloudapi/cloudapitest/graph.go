@@ -160,10 +160,7 @@ func (s *Server) serve(endpoint Endpoint, handle graphHandler) http.Handler {
 			answer, failed = s.answer(r, parameters, err, handle)
 		}
 		if injected != nil {
-			s.failWith(w, r, injected, func(status, code int) {
-				entry.Status, entry.Code = status, code
-				s.record(entry)
-			})
+			s.failWith(w, r, injected, entry)
 			return
 		}
 		entry.Status = http.StatusOK

@@ -168,10 +168,7 @@ func (s *Server) mediaNode(c *graphCall) (any, *graphError) {
 func (s *Server) downloadMedia(w http.ResponseWriter, r *http.Request) {
 	entry := Request{Time: s.clock.Now(), Endpoint: DownloadMedia, Object: r.PathValue("object"), UserAgent: r.UserAgent()}
 	if f := s.failureFor(DownloadMedia, entry.Object); f != nil {
-		s.failWith(w, r, f, func(status, code int) {
-			entry.Status, entry.Code = status, code
-			s.record(entry)
-		})
+		s.failWith(w, r, f, entry)
 		return
 	}
 	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")

@@ -32,6 +32,12 @@ func (b *bench) withCloudEvents() {
 	})
 }
 
+// workplaces are the helpdesks whose agents work through the API.
+var workplaces = map[string]func(*bench){
+	"in the inbox":     func(*bench) {},
+	"with CloudEvents": (*bench).withCloudEvents,
+}
+
 // sends lists the texts that wait to be sent to customers.
 func (b *bench) sends() (texts []string) {
 	b.t.Helper()
@@ -52,10 +58,7 @@ func (b *bench) sends() (texts []string) {
 }
 
 func TestConversationsAreAnsweredAndClosed(t *testing.T) {
-	for name, prepare := range map[string]func(*bench){
-		"in the inbox":     func(*bench) {},
-		"with CloudEvents": (*bench).withCloudEvents,
-	} {
+	for name, prepare := range workplaces {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			b.open()
@@ -183,10 +186,7 @@ func (b *bench) filesKept() int {
 }
 
 func TestAReplyThatIsRefusedLeavesTheFilesOfOthersAlone(t *testing.T) {
-	for name, prepare := range map[string]func(*bench){
-		"in the inbox":     func(*bench) {},
-		"with CloudEvents": (*bench).withCloudEvents,
-	} {
+	for name, prepare := range workplaces {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			b.open()

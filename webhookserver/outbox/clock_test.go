@@ -24,26 +24,28 @@ func (s *slow) Call(ctx context.Context, e store.Effect, state conversation.Stat
 	return s.caller.Call(ctx, e, state)
 }
 
+// stillMakesTheCall has something else done after the clock was set, so that the outbox has looked at it, and checks that the call
+// of this attempt is still being made.
+func (b *bench) stillMakesTheCall(helpdesk *slow, attempt int) {
+	b.t.Helper()
+	b.customer("other")
+	b.opensTicket("other", "other")
+	b.outbox.Wake()
+	<-helpdesk.arrived
+	if e := b.effect("ticket"); e.State != store.EffectInFlight || e.Attempts != attempt {
+		b.t.Errorf("the call that is being made: %+v", e)
+	}
+}
+
 func TestACallThatIsBeingMadeIsNotMadeAgainWhenTheClockIsSetForward(t *testing.T) {
 	b := newBench(t)
 	helpdesk := &slow{arrived: make(chan struct{}, 2), answer: make(chan struct{})}
 	b.instead = helpdesk
-	b.update(func(tx *store.Tx) error {
-		return tx.AddEffects("c", []conversation.Effect{{Key: "ticket", Kind: conversation.KindOpenTicket, OpenTicket: &conversation.OpenTicket{}}}, start)
-	})
+	b.opensTicket("c", "ticket")
 	b.run()
 	<-helpdesk.arrived
 	b.clock.Set(24 * time.Hour)
-	// Something else is done after the clock was set, and so the outbox has looked at it.
-	b.customer("other")
-	b.update(func(tx *store.Tx) error {
-		return tx.AddEffects("other", []conversation.Effect{{Key: "other", Kind: conversation.KindOpenTicket, OpenTicket: &conversation.OpenTicket{}}}, start)
-	})
-	b.outbox.Wake()
-	<-helpdesk.arrived
-	if e := b.effect("ticket"); e.State != store.EffectInFlight || e.Attempts != 1 {
-		t.Errorf("the call that is being made: %+v", e)
-	}
+	b.stillMakesTheCall(helpdesk, 1)
 	close(helpdesk.answer)
 	b.becomes("ticket", store.EffectDone)
 	b.becomes("other", store.EffectDone)
@@ -94,9 +96,7 @@ func TestACallThatIsMadeAgainWhileTheOneBeforeEndsIsStillBeingMade(t *testing.T)
 		return nil
 	}
 	b.instead = helpdesk
-	b.update(func(tx *store.Tx) error {
-		return tx.AddEffects("c", []conversation.Effect{{Key: "ticket", Kind: conversation.KindOpenTicket, OpenTicket: &conversation.OpenTicket{}}}, start)
-	})
+	b.opensTicket("c", "ticket")
 	l := &lingering{Store: b.store, noted: make(chan struct{}, 1), goOn: make(chan struct{})}
 	b.runOn(l)
 	<-helpdesk.arrived
@@ -110,15 +110,7 @@ func TestACallThatIsMadeAgainWhileTheOneBeforeEndsIsStillBeingMade(t *testing.T)
 	close(l.goOn)
 	b.eventually("the one before has ended", func() bool { return l.looks.Load() > before })
 	b.clock.Set(24 * time.Hour)
-	b.customer("other")
-	b.update(func(tx *store.Tx) error {
-		return tx.AddEffects("other", []conversation.Effect{{Key: "other", Kind: conversation.KindOpenTicket, OpenTicket: &conversation.OpenTicket{}}}, start)
-	})
-	b.outbox.Wake()
-	<-helpdesk.arrived
-	if e := b.effect("ticket"); e.State != store.EffectInFlight || e.Attempts != 2 {
-		t.Errorf("the call that is being made: %+v", e)
-	}
+	b.stillMakesTheCall(helpdesk, 2)
 	close(helpdesk.answer)
 	b.becomes("ticket", store.EffectDone)
 }

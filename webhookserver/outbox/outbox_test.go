@@ -120,6 +120,14 @@ func (b *bench) customer(id string) {
 	})
 }
 
+// opensTicket has a ticket opened for a conversation.
+func (b *bench) opensTicket(of, key string) {
+	b.t.Helper()
+	b.update(func(tx *store.Tx) error {
+		return tx.AddEffects(of, []conversation.Effect{{Key: key, Kind: conversation.KindOpenTicket, OpenTicket: &conversation.OpenTicket{}}}, start)
+	})
+}
+
 func (b *bench) run() {
 	b.t.Helper()
 	b.runOn(b.store)
@@ -271,9 +279,7 @@ func TestAFailedCallIsMadeAgainLater(t *testing.T) {
 func TestADeadDestinationDoesNotHoldUpTheOther(t *testing.T) {
 	b := newBench(t)
 	b.helpdesk.answer = func(int, store.Effect) error { return fail(outbox.TryAgain) }
-	b.update(func(tx *store.Tx) error {
-		return tx.AddEffects("c", []conversation.Effect{{Key: "ticket", Kind: conversation.KindOpenTicket, OpenTicket: &conversation.OpenTicket{}}}, start)
-	})
+	b.opensTicket("c", "ticket")
 	b.welcome()
 	b.run()
 	b.becomes("welcome/send/1", store.EffectDone)

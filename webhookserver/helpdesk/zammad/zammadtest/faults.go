@@ -83,16 +83,16 @@ func (s *Server) failureFor(endpoint Endpoint) *Failure {
 	return nil
 }
 
-// failWith lets a call fail. It is told to the given function with the status first, so that the call is on record before
-// the caller can look for it. It returns false where the call is only delayed.
-func (s *Server) failWith(w http.ResponseWriter, r *http.Request, f *Failure, record func(status int)) (failed bool) {
+// failWith lets a call fail, which is on record before the caller can look for it. It returns false where the call is only
+// delayed.
+func (s *Server) failWith(w http.ResponseWriter, r *http.Request, f *Failure, endpoint Endpoint) (failed bool) {
 	switch {
 	case f.CloseConnection:
-		record(0)
+		s.record(endpoint, 0)
 		closeConnection(w)
 		return true
 	case f.Hang:
-		record(0)
+		s.record(endpoint, 0)
 		select {
 		case <-r.Context().Done():
 		case <-s.ctx.Done():
@@ -100,11 +100,11 @@ func (s *Server) failWith(w http.ResponseWriter, r *http.Request, f *Failure, re
 		closeConnection(w)
 		return true
 	case f.Status != 0 && f.Text != "":
-		record(f.Status)
+		s.record(endpoint, f.Status)
 		writeJSON(w, f.Status, (&apiError{f.Status, f.Text, true}).body())
 		return true
 	case f.Status != 0:
-		record(f.Status)
+		s.record(endpoint, f.Status)
 		writePage(w, f.Status)
 		return true
 	}

@@ -137,7 +137,7 @@ func (s *Server) serve(endpoint Endpoint, handle handler) http.Handler {
 			if injected.Then != nil {
 				injected.Then()
 			}
-			if s.failWith(w, r, injected, func(status int) { s.record(endpoint, status) }) {
+			if s.failWith(w, r, injected, endpoint) {
 				return
 			}
 		}
